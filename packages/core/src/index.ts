@@ -1,0 +1,31 @@
+/**
+ * What the Frugal packages share: buffer shapes, ports, the one error class, random numbers and
+ * numeric kernels. No dependencies; runs wherever JavaScript runs.
+ *
+ * @module
+ */
+export { throwIfAborted, type AbortLike } from "./abort.ts";
+export { InferenceError, type InferenceErrorCode } from "./errors.ts";
+export type { Matrix } from "./matrix.ts";
+export { argMax } from "./numeric/arg-max.ts";
+export { bfloat16ToFloat32 } from "./numeric/bfloat16.ts";
+export { dot } from "./numeric/dot.ts";
+export { float16ToFloat32 } from "./numeric/float16.ts";
+export { logSumExp } from "./numeric/log-sum-exp.ts";
+export { softmax } from "./numeric/softmax.ts";
+export type { CachePolicy } from "./ports/cache-policy.ts";
+export type {
+  Block,
+  Capabilities,
+  LanguageModel,
+  LogitsWanted,
+  ModelInfo,
+  RopeInfo,
+  Sequence,
+  SequenceOptions,
+  StepOptions,
+  StepOutput,
+  TopLogits,
+} from "./ports/model.ts";
+export type { TextStream } from "./ports/text-stream.ts";
+export { philox, philox4x32, randomStream, type Rng } from "./rng.ts";

@@ -1,0 +1,185 @@
+import type { AbortLike } from "../abort.ts";
+import type { Matrix } from "../matrix.ts";
+
+/**
+ * What one forward pass appends to a sequence: a chain, or a tree of draft tokens.
+ *
+ * Exactly one of `tokens` and `embeddings` is given. `s` below is the number of rows.
+ */
+export interface Block {
+  /** Token ids, `[s]`. */
+  readonly tokens?: Uint32Array;
+  /** Input embeddings, `[s, hiddenSize]`: visual rows, superposed or soft tokens. */
+  readonly embeddings?: Matrix;
+  /**
+   * The tree: `parents[i] < i`, or -1 for a child of the last cached position. Row `i` attends to
+   * everything cached, to its ancestors and to itself. Absent: a chain, `parents[i] = i - 1`.
+   */
+  readonly parents?: Int32Array;
+  /**
+   * Rotary positions, `[s]`. Absent: the position that follows the cache, plus the depth in the
+   * tree.
+   */
+  readonly positions?: Int32Array;
+}
+
+/**
+ * Which logits a step returns.
+ *
+ * - `"none"`: nothing is computed beyond the cache.
+ * - `"last"`: one full row, that of the block's last position.
+ * - `"all"`: one full row per position of the block.
+ * - `{ top: k }`: for every position (or the last one with `rows: "last"`) the `k` largest logits
+ *   with their ids, and the log-sum-exp over the whole vocabulary, computed where the model runs:
+ *   `k` values cross the boundary instead of a vocabulary.
+ */
+export type LogitsWanted =
+  | "none"
+  | "last"
+  | "all"
+  | { readonly top: number; readonly rows?: "all" | "last" };
+
+/** How to run a block. */
+export interface StepOptions {
+  readonly logits: LogitsWanted;
+  /**
+   * Hidden states to return: `l` is the input of decoder layer `l`, and `layers` (one past the
+   * last) the output of the last layer, before the final norm.
+   */
+  readonly taps?: readonly number[];
+  /** Checked before the block and between the chunks of a long one. */
+  readonly signal?: AbortLike;
+}
+
+/** The largest logits of each row. */
+export interface TopLogits {
+  readonly rows: number;
+  /** How many entries each row has, at most the `top` that was asked for. */
+  readonly k: number;
+  /** `[rows, k]`, by descending logit; equal logits by ascending id. */
+  readonly ids: Uint32Array;
+  /** `[rows, k]`, the logits of `ids`. */
+  readonly values: Float32Array;
+  /** `[rows]`, log of the sum of exponentials over the whole vocabulary. */
+  readonly logSumExp: Float32Array;
+}
+
+/** What a step returns. The buffers belong to the caller. */
+export interface StepOutput {
+  /** `[1 or s, vocabSize]` for `"last"` and `"all"`, else null. */
+  readonly logits: Matrix | null;
+  /** For `{ top }`, else null. */
+  readonly top: TopLogits | null;
+  /** One `[s, hiddenSize]` matrix per requested tap, in the order of the request. */
+  readonly taps: readonly Matrix[];
+  /** Milliseconds the backend spent inside the model for this step. */
+  readonly runMs: number;
+}
+
+/**
+ * One sequence and the keys and values the model has cached for it.
+ *
+ * Implemented by the runtime adapters; driven by `@frugal/decoding`. A sequence is not re-entrant:
+ * await one call before making the next. Use of a disposed sequence rejects with `state`.
+ */
+export interface Sequence {
+  /** The model's facts and what it can do. */
+  readonly info: ModelInfo;
+  readonly capabilities: Capabilities;
+
+  /** Number of cached positions. */
+  readonly length: number;
+
+  /**
+   * Runs the block and appends its keys and values to the cache.
+   *
+   * A block whose `parents` branch leaves rows in the cache that must not see each other: it must
+   * be followed by a `keep` that leaves at most one path of it before the next step.
+   *
+   * On failure or abort the cache is as it was before the call.
+   *
+   * @throws {@link InferenceError} `range` for an id outside the vocabulary, a parent that does not
+   *   precede its child, or a position outside the model's; `shape` for buffers that disagree;
+   *   `unsupported` for what `capabilities` denies; `state` after a branching block without `keep`.
+   */
+  step(block: Block, options: StepOptions): Promise<StepOutput>;
+
+  /**
+   * Drops every cached position that is not in `positions` (slots, ascending and distinct): commits
+   * a path of a tree, rolls back, or evicts. What remains is renumbered from 0.
+   *
+   * With `positions: "cache-relative"` the kept keys are re-rotated to their new slots, so that the
+   * cache looks as if it had been written contiguously; with `"absolute"` they keep the rotary
+   * positions they were written with.
+   *
+   * @throws {@link InferenceError} `range` if a slot is outside `[0, length)` or not ascending.
+   */
+  keep(positions: Uint32Array): Promise<void>;
+
+  /** A second sequence with the same cache. Memory is shared until one of the two writes. */
+  fork(): Promise<Sequence>;
+
+  /** Frees the cache. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+/** Options of {@link LanguageModel.createSequence}. */
+export interface SequenceOptions {
+  /**
+   * What `keep` does to rotary positions when it drops rows in the middle; see
+   * {@link Sequence.keep}. Default `"cache-relative"`.
+   */
+  readonly positions?: "cache-relative" | "absolute";
+}
+
+/** The rotary embedding of a model. */
+export interface RopeInfo {
+  /** Base of the inverse frequencies. */
+  readonly theta: number;
+  /** Rotated channels per head, at most `headDim`. */
+  readonly dim: number;
+}
+
+/** Facts about a loaded model. */
+export interface ModelInfo {
+  /** `model_type` of its configuration. */
+  readonly architecture: string;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  /** Largest number of positions the model was made for. */
+  readonly maxLength: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Ids that end a text, from the configuration; may be empty. */
+  readonly eosIds: readonly number[];
+  readonly rope: RopeInfo | null;
+  /** Number of weights. */
+  readonly parameters: number;
+}
+
+/** What a model can do beyond a chain of tokens. Decoders ask before they rely on it. */
+export interface Capabilities {
+  /** `Block.parents` is honoured, in the mask and in the positions. */
+  readonly tree: boolean;
+  /** `Block.embeddings` is accepted. */
+  readonly embeddings: boolean;
+  /** Hidden states can be tapped. */
+  readonly taps: boolean;
+  /** `Block.positions` is honoured. */
+  readonly positions: boolean;
+  /** `keep` accepts any subset, not only prefixes. */
+  readonly evict: boolean;
+  /** `{ top }` is computed where the model runs. */
+  readonly top: boolean;
+}
+
+/** A decoder-only language model, loaded and ready. */
+export interface LanguageModel {
+  readonly info: ModelInfo;
+  readonly capabilities: Capabilities;
+  createSequence(options?: SequenceOptions): Promise<Sequence>;
+  /** Frees the weights and every sequence. Idempotent. */
+  dispose(): Promise<void>;
+}
