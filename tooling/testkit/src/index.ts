@@ -1,1 +1,31 @@
-export {};
+/**
+ * What the tests of the other packages stand on: a transformer in plain float64 TypeScript, a
+ * model with a known law, the contract suite of the `LanguageModel` port, and safetensors files.
+ *
+ * @module
+ */
+export { expectClose, largestDifference, rowsOf } from "./expect-close.ts";
+export { markovModel, type MarkovOptions } from "./markov-model.ts";
+export { readSafetensors, type SafetensorsFile } from "./read-safetensors.ts";
+export {
+  llamaConfigJson,
+  parseLlamaConfig,
+  tinyConfig,
+  type ReferenceConfig,
+} from "./reference-config.ts";
+export { createReferenceTransformer, type ReferenceOptions } from "./reference-transformer.ts";
+export {
+  loadReferenceWeights,
+  randomWeights,
+  tensorShapes,
+  type ReferenceWeights,
+  type TensorMap,
+} from "./reference-weights.ts";
+export { RotaryTable } from "./rotary-table.ts";
+export { seededRandom, type SeededRandom } from "./seeded-random.ts";
+export { topLogits } from "./select-logits.ts";
+export {
+  roundToBfloat16,
+  writeSafetensors,
+  type WriteSafetensorsOptions,
+} from "./write-safetensors.ts";

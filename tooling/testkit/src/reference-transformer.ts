@@ -1,0 +1,213 @@
+import {
+  InferenceError,
+  throwIfAborted,
+  type AbortLike,
+  type Block,
+  type Capabilities,
+  type LanguageModel,
+  type Matrix,
+  type ModelInfo,
+  type Sequence,
+  type StepOptions,
+  type StepOutput,
+} from "@frugal/core";
+
+import { checkOutputs, planBlock, type BlockPlan } from "./plan-block.ts";
+import { ReferenceCache } from "./reference-cache.ts";
+import { referenceInfo, type ReferenceConfig } from "./reference-config.ts";
+import { createNetwork, type Network } from "./reference-network.ts";
+import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
+import { applyHead, runLayers } from "./run-layers.ts";
+import { selectLogits, wantedRows } from "./select-logits.ts";
+import { SlotBook } from "./slot-book.ts";
+
+/** Options of {@link createReferenceTransformer}. */
+export interface ReferenceOptions {
+  /** Rows that run between two looks at the abort signal. Default 32. */
+  readonly chunkRows?: number;
+}
+
+const everything: Capabilities = {
+  tree: true,
+  embeddings: true,
+  taps: true,
+  positions: true,
+  evict: true,
+  top: true,
+};
+
+/**
+ * A Llama model in plain TypeScript, every sum in float64: the oracle for the ONNX graphs and the
+ * model on which exactness is tested.
+ *
+ * RMSNorm, half-split rotary embedding, grouped-query attention, SwiGLU, tied or untied head,
+ * optional biases. Keys are cached unrotated beside each slot's rotary position and rotated when
+ * they are read, so `keep` never touches a key: nothing here shares the arithmetic of a runtime
+ * that re-rotates in place. `fork` copies the cache at once.
+ *
+ * Cost: about a nanosecond per weight and row.
+ */
+export function createReferenceTransformer(
+  weights: ReferenceWeights | { readonly seed: number; readonly config: ReferenceConfig },
+  options: ReferenceOptions = {},
+): LanguageModel {
+  const { config } = weights;
+  const tensors = "tensors" in weights ? weights.tensors : randomWeights(config, weights.seed);
+  const network = createNetwork({ config, tensors });
+  const model: Model = {
+    network,
+    info: referenceInfo(config, network.parameters),
+    chunkRows: options.chunkRows ?? 32,
+    disposed: false,
+  };
+  return {
+    info: model.info,
+    capabilities: everything,
+    createSequence: async ({ positions = "cache-relative" } = {}) => {
+      if (model.disposed) throw new InferenceError("state", "the model is disposed");
+      const cache = new ReferenceCache(config.layers, config.kvHeads * config.headDim);
+      return new ReferenceSequence(model, cache, new SlotBook(positions));
+    },
+    dispose: async () => {
+      model.disposed = true;
+    },
+  };
+}
+
+/** What the sequences of a model share. */
+interface Model {
+  readonly network: Network;
+  readonly info: ModelInfo;
+  readonly chunkRows: number;
+  disposed: boolean;
+}
+
+class ReferenceSequence implements Sequence {
+  readonly info: ModelInfo;
+  readonly capabilities: Capabilities = everything;
+  readonly #model: Model;
+  readonly #cache: ReferenceCache;
+  readonly #book: SlotBook;
+  #disposed = false;
+
+  constructor(model: Model, cache: ReferenceCache, book: SlotBook) {
+    this.info = model.info;
+    this.#model = model;
+    this.#cache = cache;
+    this.#book = book;
+  }
+
+  get length(): number {
+    return this.#book.length;
+  }
+
+  async step(block: Block, options: StepOptions): Promise<StepOutput> {
+    this.#requireLive();
+    this.#book.requireNoTree();
+    checkOutputs(options, this.info, everything);
+    const plan = planBlock(block, this.info, everything, this.#book.next);
+    throwIfAborted(options.signal);
+
+    const started = performance.now();
+    const hidden = this.#embed(block, plan.rows);
+    const taps = await this.#run(hidden, plan, options.taps ?? [], options.signal);
+    const [first, end] = wantedRows(options.logits, plan.rows);
+    const rows = hidden.subarray(first * this.info.hiddenSize, end * this.info.hiddenSize);
+    const data = Float32Array.from(applyHead(this.#model.network, rows, end - first));
+    const full: Matrix = { data, rows: end - first, cols: this.info.vocabSize };
+    // Nothing was visible until here: slots beyond `length` do not exist.
+    this.#book.append(plan);
+    const runMs = performance.now() - started;
+    return { ...selectLogits(full, options.logits), taps, runMs };
+  }
+
+  async keep(positions: Uint32Array): Promise<void> {
+    this.#requireLive();
+    this.#book.keep(positions);
+    this.#cache.gather(positions);
+  }
+
+  async fork(): Promise<Sequence> {
+    this.#requireLive();
+    return new ReferenceSequence(this.#model, this.#cache.clone(), this.#book.clone());
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+  }
+
+  /** Runs the block chunk by chunk; `hidden` becomes the output of the last layer. */
+  async #run(
+    hidden: Float64Array,
+    plan: BlockPlan,
+    taps: readonly number[],
+    signal: AbortLike | undefined,
+  ): Promise<Matrix[]> {
+    const { network, chunkRows } = this.#model;
+    const d = this.info.hiddenSize;
+    const start = this.length;
+    const positions = [...this.#book.positions, ...plan.positions];
+    const tapped = taps.map(() => new Float32Array(hidden.length));
+    this.#cache.reserve(start + plan.rows);
+    for (let first = 0; first < plan.rows; first += chunkRows) {
+      if (first > 0 && signal !== undefined) {
+        await nextTask();
+        throwIfAborted(signal);
+        this.#requireLive();
+      }
+      const end = Math.min(first + chunkRows, plan.rows);
+      const chunk = {
+        hidden: hidden.subarray(first * d, end * d),
+        rows: end - first,
+        slot: start + first,
+        positions,
+        visible: visibleSlots(start, plan.parents, first, end),
+      };
+      runLayers(network, this.#cache, chunk, (layer, states) => {
+        for (const [i, tap] of taps.entries()) if (tap === layer) tapped[i]!.set(states, first * d);
+      });
+    }
+    return tapped.map((data) => ({ data, rows: plan.rows, cols: d }));
+  }
+
+  /** The block's input rows. */
+  #embed(block: Block, rows: number): Float64Array {
+    if (block.embeddings !== undefined) return Float64Array.from(block.embeddings.data);
+    const d = this.info.hiddenSize;
+    const { embeddings } = this.#model.network;
+    const hidden = new Float64Array(rows * d);
+    for (const [r, id] of block.tokens!.entries()) {
+      hidden.set(embeddings.subarray(id * d, (id + 1) * d), r * d);
+    }
+    return hidden;
+  }
+
+  #requireLive(): void {
+    if (this.#model.disposed || this.#disposed) {
+      throw new InferenceError("state", "the sequence or its model is disposed");
+    }
+  }
+}
+
+/** For rows `[first, end)` of a block: everything cached, their ancestors and themselves. */
+function visibleSlots(
+  start: number,
+  parents: Int32Array,
+  first: number,
+  end: number,
+): Int32Array[] {
+  return Array.from({ length: end - first }, (_, r) => {
+    const path: number[] = [];
+    for (let row = first + r; row >= 0; row = parents[row]!) path.push(start + row);
+    return Int32Array.from({ length: start + path.length }, (__, s) =>
+      s < start ? s : path[start + path.length - 1 - s]!,
+    );
+  });
+}
+
+/** Lets timers and events run, so that an abort can arrive between two chunks. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve);
+  });
+}

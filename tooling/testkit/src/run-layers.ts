@@ -1,0 +1,162 @@
+import type { ReferenceCache } from "./reference-cache.ts";
+import type { Linear, Network } from "./reference-network.ts";
+
+/** Rows that go through the layers together. */
+export interface Chunk {
+  /** Hidden states, `[rows, hiddenSize]`; overwritten by the output of the last layer. */
+  readonly hidden: Float64Array;
+  readonly rows: number;
+  /** Cache slot of the first row; the others follow. */
+  readonly slot: number;
+  /** Rotary positions of all slots up to and including those of the chunk. */
+  readonly positions: ArrayLike<number>;
+  /** Per row, the slots it attends to, itself included. */
+  readonly visible: readonly Int32Array[];
+}
+
+/**
+ * Runs a chunk through every decoder layer and writes its unrotated keys and values to the cache.
+ *
+ * @param onLayer sees the hidden states before each layer and, as layer `layers`, after the last.
+ */
+export function runLayers(
+  network: Network,
+  cache: ReferenceCache,
+  chunk: Chunk,
+  onLayer: (layer: number, hidden: Float64Array) => void,
+): void {
+  const { config, layers } = network;
+  const { hidden, rows, slot } = chunk;
+  const width = config.kvHeads * config.headDim;
+  for (const [index, layer] of layers.entries()) {
+    onLayer(index, hidden);
+
+    const normed = rmsNorm(hidden, rows, layer.inputNorm, config.normEpsilon);
+    cache.keys[index]!.set(applyLinear(normed, rows, layer.k), slot * width);
+    cache.values[index]!.set(applyLinear(normed, rows, layer.v), slot * width);
+    const queries = applyLinear(normed, rows, layer.q);
+    const mixed = attend(network, queries, cache.keys[index]!, cache.values[index]!, chunk);
+    add(hidden, applyLinear(mixed, rows, layer.o));
+
+    const normedAgain = rmsNorm(hidden, rows, layer.postNorm, config.normEpsilon);
+    const gate = applyLinear(normedAgain, rows, layer.gate);
+    const up = applyLinear(normedAgain, rows, layer.up);
+    for (let i = 0; i < gate.length; i++) gate[i] = (gate[i]! / (1 + Math.exp(-gate[i]!))) * up[i]!;
+    add(hidden, applyLinear(gate, rows, layer.down));
+  }
+  onLayer(layers.length, hidden);
+}
+
+/** Logits of `rows` hidden states: final norm and output head. */
+export function applyHead(network: Network, hidden: Float64Array, rows: number): Float64Array {
+  const normed = rmsNorm(hidden, rows, network.finalNorm, network.config.normEpsilon);
+  return applyLinear(normed, rows, network.head);
+}
+
+/** Grouped-query attention; keys are rotated to their slots' positions here, on every call. */
+function attend(
+  network: Network,
+  queries: Float64Array,
+  keys: Float64Array,
+  values: Float64Array,
+  chunk: Chunk,
+): Float64Array {
+  const { config, rotary } = network;
+  const { heads, kvHeads, headDim } = config;
+  const { rows, slot, positions, visible } = chunk;
+  const width = kvHeads * headDim;
+  const end = slot + rows;
+  const rotated = new Float64Array(end * width);
+  for (let s = 0; s < end; s++) {
+    for (let h = 0; h < kvHeads; h++) {
+      const at = s * width + h * headDim;
+      rotary.rotate(keys, at, positions[s]!, rotated, at);
+    }
+  }
+
+  const out = new Float64Array(queries.length);
+  const scores = new Float64Array(end);
+  const scale = 1 / Math.sqrt(headDim);
+  for (let r = 0; r < rows; r++) {
+    for (let h = 0; h < heads; h++) {
+      const at = (r * heads + h) * headDim;
+      const group = Math.floor((h * kvHeads) / heads) * headDim;
+      rotary.rotate(queries, at, positions[slot + r]!, queries, at);
+      const slots = visible[r]!;
+      let max = -Infinity;
+      for (let j = 0; j < slots.length; j++) {
+        const key = slots[j]! * width + group;
+        let score = 0;
+        for (let c = 0; c < headDim; c++) score += queries[at + c]! * rotated[key + c]!;
+        scores[j] = score * scale;
+        if (scores[j]! > max) max = scores[j]!;
+      }
+      let sum = 0;
+      for (let j = 0; j < slots.length; j++) {
+        const weight = Math.exp(scores[j]! - max);
+        const value = slots[j]! * width + group;
+        for (let c = 0; c < headDim; c++) out[at + c]! += weight * values[value + c]!;
+        sum += weight;
+      }
+      for (let c = 0; c < headDim; c++) out[at + c]! /= sum;
+    }
+  }
+  return out;
+}
+
+/** Each row divided by its root mean square, times the weight. */
+function rmsNorm(
+  x: Float64Array,
+  rows: number,
+  weight: Float32Array,
+  epsilon: number,
+): Float64Array {
+  const d = weight.length;
+  const out = new Float64Array(rows * d);
+  for (let r = 0; r < rows; r++) {
+    let sum = 0;
+    for (let c = 0; c < d; c++) sum += x[r * d + c]! ** 2;
+    const scale = 1 / Math.sqrt(sum / d + epsilon);
+    for (let c = 0; c < d; c++) out[r * d + c] = x[r * d + c]! * scale * weight[c]!;
+  }
+  return out;
+}
+
+/** A linear layer on `rows` rows, four at a time so that a weight is read once for four sums. */
+function applyLinear(x: Float64Array, rows: number, linear: Linear): Float64Array {
+  const { weight, bias, outputs, inputs } = linear;
+  const out = new Float64Array(rows * outputs);
+  for (let o = 0; o < outputs; o++) {
+    const w = o * inputs;
+    const start = bias === null ? 0 : bias[o]!;
+    let r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      const at = r * inputs;
+      let a = start;
+      let b = start;
+      let c = start;
+      let d = start;
+      for (let i = 0; i < inputs; i++) {
+        const value = weight[w + i]!;
+        a += value * x[at + i]!;
+        b += value * x[at + inputs + i]!;
+        c += value * x[at + 2 * inputs + i]!;
+        d += value * x[at + 3 * inputs + i]!;
+      }
+      out[r * outputs + o] = a;
+      out[(r + 1) * outputs + o] = b;
+      out[(r + 2) * outputs + o] = c;
+      out[(r + 3) * outputs + o] = d;
+    }
+    for (; r < rows; r++) {
+      let sum = start;
+      for (let i = 0; i < inputs; i++) sum += weight[w + i]! * x[r * inputs + i]!;
+      out[r * outputs + o] = sum;
+    }
+  }
+  return out;
+}
+
+function add(x: Float64Array, y: Float64Array): void {
+  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
+}
