@@ -1,0 +1,53 @@
+/**
+ * The shape of the project as data: which packages exist, which edges are allowed between them, and
+ * what each may name from outside. An arrow that is missing here is a decision, not a fix.
+ */
+export interface PackageRule {
+  /** Packages of this project it may depend on. */
+  readonly internal: readonly string[];
+  /** Outside modules it may name; an entry that ends in `:*` allows a whole scheme. */
+  readonly outside: readonly string[];
+  /** Runs anywhere: no platform modules, no platform globals. */
+  readonly neutral: boolean;
+}
+
+export const rules: Readonly<Record<string, PackageRule>> = {
+  core: { internal: [], outside: [], neutral: true },
+  tokenizers: { internal: ["core"], outside: [], neutral: true },
+  "vision-tokens": { internal: ["core"], outside: [], neutral: true },
+  decoding: { internal: ["core"], outside: [], neutral: true },
+  "kv-cache": { internal: ["core"], outside: [], neutral: true },
+  runtime: {
+    internal: ["core"],
+    outside: ["onnxruntime-common", "@huggingface/jinja"],
+    neutral: true,
+  },
+  "runtime-node": {
+    internal: ["core", "runtime"],
+    outside: ["onnxruntime-node", "node:*"],
+    neutral: false,
+  },
+  "runtime-web": { internal: ["core", "runtime"], outside: ["onnxruntime-web"], neutral: false },
+};
+
+/** What a neutral package must not reach for: platforms, and ambient time, randomness, network. */
+export const platformGlobals: readonly string[] = [
+  "Buffer",
+  "__dirname",
+  "__filename",
+  "console",
+  "document",
+  "fetch",
+  "global",
+  "localStorage",
+  "navigator",
+  "performance",
+  "process",
+  "require",
+  "self",
+  "setImmediate",
+  "window",
+];
+
+/** The same for members of ECMAScript's own objects. */
+export const ambientMembers: readonly string[] = ["Math.random", "Date.now"];
