@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,18 +37,19 @@ export function environment(extra = {}) {
 }
 
 /**
- * Runs a program in the root folder and waits for it. What it prints goes to standard error, which
- * leaves standard output to the program the user asked for.
+ * Runs a program and waits for it. What it prints goes to standard error, which leaves standard
+ * output to the program the user asked for.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {Record<string, string>} [extra]
+ * @param {string} [cwd]
  * @returns {boolean} whether it succeeded.
  */
-function runQuietly(command, args, extra) {
+function runQuietly(command, args, cwd = root) {
   const { status, error } = spawnSync(command, args, {
-    cwd: root,
-    env: environment(extra),
+    cwd,
+    // CI=true: nothing asks a question.
+    env: environment({ CI: "true" }),
     stdio: ["ignore", 2, 2],
     shell: windows,
   });
@@ -64,10 +66,14 @@ function runQuietly(command, args, extra) {
 export function install() {
   const wanted = digest(manifests());
   if (existsSync(node) && readOr(stamps.install, "") === wanted) return true;
-  const manager = packageManager();
-  console.error(`Installing dependencies with ${manager} ...`);
-  // CI=true: never ask, and never change the lockfile.
-  if (!runQuietly("npx", ["--yes", manager, "install", "--frozen-lockfile"], { CI: "true" })) {
+  const { packageManager, devDependencies } = rootManifest();
+  console.error(`Installing dependencies with ${packageManager} ...`);
+  // The packages will run on the Node that is being installed, not on the one that installs it.
+  const args = ["--dir", root, "install", "--frozen-lockfile"];
+  args.push(`--config.node-version=${devDependencies["node"]}`);
+  // Outside of the project, or npx would start the project's own pnpm, which the installation may
+  // replace while it runs.
+  if (!runQuietly("npx", ["--yes", packageManager, ...args], homedir())) {
     console.error("The dependencies could not be installed; the reason is above.");
     return false;
   }
@@ -95,10 +101,9 @@ export function buildFor(folder) {
   return true;
 }
 
-/** @returns {string} name and version from the root manifest, `pnpm@10.34.9`. */
-function packageManager() {
-  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return manifest.packageManager;
+/** @returns {{ packageManager: string, devDependencies: Record<string, string> }} */
+function rootManifest() {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 }
 
 /** The files that decide what an installation contains. */
