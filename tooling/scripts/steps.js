@@ -55,7 +55,7 @@ function run(command, args, extra) {
  * @returns {Step[]}
  */
 export function allSteps(chromium) {
-  const turbo = ["--ui=stream", "--output-logs=new-only"];
+  const turbo = ["--ui=stream", "--output-logs=errors-only"];
   /** @type {Step[]} */
   const steps = [
     { name: "format", run: () => run("oxfmt", ["--check"]) },
