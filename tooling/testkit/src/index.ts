@@ -5,6 +5,11 @@
  * @module
  */
 export { expectClose, largestDifference, rowsOf } from "./expect-close.ts";
+export {
+  testLanguageModel,
+  type CaseName,
+  type ContractOptions,
+} from "./language-model-contract.ts";
 export { markovModel, type MarkovOptions } from "./markov-model.ts";
 export { readSafetensors, type SafetensorsFile } from "./read-safetensors.ts";
 export {
