@@ -8,7 +8,9 @@ import {
   expectSame,
   fill,
   fresh,
+  freshLast,
   positionModes,
+  range,
   referenceOf,
   supports,
   withSequence,
@@ -65,6 +67,30 @@ export const chainCases = {
           }
         });
       }
+    },
+  },
+
+  growth: {
+    title: "a long text in small blocks is the same text in one, and can be cut back",
+    run: async (suite) => {
+      const { vocabSize, maxLength } = suite.model.info;
+      const random = seededRandom(8);
+      const tokens = random.tokens(Math.min(300, maxLength), vocabSize);
+      await withSequence(suite.model, async (sequence) => {
+        for (const part of [0.4, 0.8, 1]) {
+          const goal = Math.floor(part * tokens.length);
+          while (sequence.length < goal - 1) {
+            const end = Math.min(goal - 1, sequence.length + 1 + random.below(12));
+            await fill(sequence, tokens.subarray(sequence.length, end));
+          }
+          const actual = await append(sequence, [tokens[goal - 1]!]);
+          expectSame(suite, actual, await freshLast(suite.model, tokens.subarray(0, goal)));
+        }
+        const kept = Math.floor(tokens.length / 2);
+        await sequence.keep(Uint32Array.from(range(kept)));
+        const expected = await freshLast(suite.model, [...tokens.subarray(0, kept), 1]);
+        expectSame(suite, await append(sequence, [1]), expected);
+      });
     },
   },
 

@@ -11,7 +11,7 @@ import {
 } from "@frugal/core";
 import { expect } from "vitest";
 
-import { expectClose, largestDifference, rowsOf } from "../expect-close.ts";
+import { expectClose, largestDifference } from "../expect-close.ts";
 
 /** What a case is given. */
 export interface Suite {
@@ -82,9 +82,8 @@ export function fresh(model: LanguageModel, tokens: Iterable<number>): Promise<M
 }
 
 /** The last row of {@link fresh}. */
-export async function freshLast(model: LanguageModel, tokens: Iterable<number>): Promise<Matrix> {
-  const all = await fresh(model, tokens);
-  return rowsOf(all, all.rows - 1);
+export function freshLast(model: LanguageModel, tokens: Iterable<number>): Promise<Matrix> {
+  return withSequence(model, (sequence) => append(sequence, tokens));
 }
 
 /** Compares logits within the suite's tolerance. */
