@@ -92,8 +92,8 @@ export function buildFor(folder) {
   const last = readOr(stamps.build, "");
   if (last === folder + buildState()) return true;
   console.error("Building the packages ...");
-  const args = ["run", "build", `--filter=./${folder}...`, "--ui=stream"];
-  if (!runQuietly("turbo", [...args, "--output-logs=errors-only"])) {
+  const args = ["run", "build", `--filter=./${folder}...`, "--output-logs=errors-only"];
+  if (!runQuietly("turbo", args)) {
     console.error("The packages could not be built; the reason is above.");
     return false;
   }

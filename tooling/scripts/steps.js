@@ -55,15 +55,15 @@ function run(command, args, extra) {
  * @returns {Step[]}
  */
 export function allSteps(chromium) {
-  const turbo = ["--ui=stream", "--output-logs=errors-only"];
+  const quiet = "--output-logs=errors-only";
   /** @type {Step[]} */
   const steps = [
     { name: "format", run: () => run("oxfmt", ["--check"]) },
     { name: "lint", run: () => run("oxlint", ["--deny-warnings"]) },
     { name: "types", run: () => run(node, ["tooling/scripts/types.js"]) },
     { name: "tests", run: () => runTests(chromium), tally: tallyTests },
-    { name: "build", run: () => run("turbo", ["run", "build", ...turbo]) },
-    { name: "package", run: () => run("turbo", ["run", "package", ...turbo]) },
+    { name: "build", run: () => run("turbo", ["run", "build", quiet]) },
+    { name: "package", run: () => run("turbo", ["run", "package", quiet]) },
     { name: "size", run: () => run("size-limit", []) },
     { name: "knip", run: () => run("knip", []) },
   ];
