@@ -1,1 +1,40 @@
-export {};
+/**
+ * Sampling, the generate loop and lossless speculative decoding.
+ *
+ * Works on any `Sequence` of `@frugal/core`; knows nothing about runtimes, devices or tokenizers.
+ *
+ * @module
+ */
+export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
+export type { Draft, DraftContext, Drafter, DraftKind } from "./drafters/drafter.ts";
+export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
+export type { TokenView } from "./drafters/token-view.ts";
+export type {
+  CacheTrimmed,
+  DraftVerified,
+  Finish,
+  FinishReason,
+  GenerateEvent,
+  TokenAccepted,
+} from "./generate/events.ts";
+export { generate, type Generation } from "./generate/generate.ts";
+export type { TokenLogprobs } from "./generate/logprobs.ts";
+export type { GenerateOptions } from "./generate/options.ts";
+export type { GenerateStats } from "./generate/stats.ts";
+export { constantLength, type DraftLength, type DraftOutcome } from "./length/draft-length.ts";
+export { measuredCost, type MeasuredCostOptions } from "./length/measured-cost.ts";
+export {
+  copyLaw,
+  drawFromExcess,
+  drawFromLaw,
+  drawToken,
+  type Law,
+  mostProbable,
+  probabilityOf,
+} from "./sampling/law.ts";
+export { createSampler, type Sampler } from "./sampling/sampler.ts";
+export type { PenaltyScope, SamplingOptions } from "./sampling/sampling-options.ts";
+export { greedy } from "./verifiers/greedy.ts";
+export { rejection } from "./verifiers/rejection.ts";
+export { sampleMatch } from "./verifiers/sample-match.ts";
+export type { Candidates, Verifier } from "./verifiers/verifier.ts";

@@ -1,0 +1,98 @@
+import { expectRange } from "../sampling/sampling-options.ts";
+import type { DraftLength } from "./draft-length.ts";
+import { createStepCost } from "./step-cost.ts";
+
+/** Options of {@link measuredCost}. */
+export interface MeasuredCostOptions {
+  /** The longest draft it asks for. Default 10. */
+  readonly max?: number;
+  /** Steps between two tries of a longer draft than the best known. Default 16. */
+  readonly exploreEvery?: number;
+  /** Share of a new outcome in the running acceptance of its position, in (0, 1]. Default 0.05. */
+  readonly rate?: number;
+}
+
+/** Acceptance assumed for a position that was never reached. */
+const assumedAcceptance = 0.7;
+
+/** Offsets from the best length that exploring steps try, in turn. */
+const explored = [1, 1, 2, 1, 1, 3] as const;
+
+/**
+ * Chooses the draft length with the most expected tokens per millisecond.
+ *
+ * Keeps the acceptance `a_i` of each draft position given that it was reached, the cost `c(s)` of a
+ * target step of `s` rows and the cost `d` of a drafted token, as running means of what was
+ * measured, and maximises `(1 + sum_j prod_{i<=j} a_i) / (g d + c(g + 1))` over `g` in `[0, max]`.
+ * That includes 0: drafting stops where it does not pay, and is tried again now and then, each time
+ * after a longer wait. Deterministic; reads no clock, the measurements come from the loop. Cost:
+ * O(max) per step.
+ *
+ * @throws {@link InferenceError} `range` for an option outside its interval.
+ * @see `docs/algorithms/draft-length.md`
+ */
+export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
+  const { max = 10, exploreEvery = 16, rate = 0.05 } = options;
+  expectRange("max", max, "an integer >= 0", Number.isInteger(max) && max >= 0);
+  const spaced = Number.isInteger(exploreEvery) && exploreEvery >= 1;
+  expectRange("exploreEvery", exploreEvery, "an integer >= 1", spaced);
+  expectRange("rate", rate, "a number in (0, 1]", rate > 0 && rate <= 1);
+
+  const acceptance: number[] = [];
+  const reached: number[] = [];
+  const targetCost = createStepCost();
+  let draftCost = 0;
+  let isDraftMeasured = false;
+  let turns = 0;
+  let wait = exploreEvery;
+  let tries = 0;
+
+  const best = (limit: number): number => {
+    let length = 0;
+    let most = 0;
+    let expected = 1;
+    let survival = 1;
+    let probability = assumedAcceptance;
+    for (let g = 0; g <= limit; g++) {
+      if (g > 0) {
+        // A position never reached is assumed to be like the one before it.
+        probability = acceptance[g - 1] ?? probability;
+        survival *= probability;
+        expected += survival;
+      }
+      const gain = expected / (g * draftCost + targetCost.estimate(g + 1));
+      if (gain > most) {
+        most = gain;
+        length = g;
+      }
+    }
+    return length;
+  };
+
+  return {
+    next(limit) {
+      const bound = Math.min(limit, max);
+      const length = best(bound);
+      if (++turns < wait) return length;
+      turns = 0;
+      // While drafting does not pay, look less and less often.
+      wait = length === 0 ? Math.min(2 * wait, 16 * exploreEvery) : exploreEvery;
+      return Math.min(bound, length + explored[tries++ % explored.length]!);
+    },
+    observe({ drafted, accepted, cut, targetMs, draftMs }) {
+      if (targetMs > 0) targetCost.observe(drafted + 1, targetMs);
+      if (drafted === 0) return;
+      const perToken = draftMs / drafted;
+      draftCost = isDraftMeasured ? draftCost + 0.2 * (perToken - draftCost) : perToken;
+      isDraftMeasured = true;
+      const looked = cut ? accepted : Math.min(accepted + 1, drafted);
+      for (let i = 0; i < looked; i++) {
+        const count = (reached[i] ?? 0) + 1;
+        reached[i] = count;
+        const mean = acceptance[i] ?? assumedAcceptance;
+        // A plain mean of the prior and the first outcomes, later an exponential one.
+        acceptance[i] = mean + Math.max(rate, 1 / (count + 2)) * ((i < accepted ? 1 : 0) - mean);
+      }
+    },
+  };
+}
