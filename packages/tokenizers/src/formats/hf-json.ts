@@ -1,0 +1,92 @@
+import { AddedTokens, type AddedToken } from "../added-tokens.ts";
+import { ByteLevelDecoder } from "../decoders/byte-level.ts";
+import { ByteLevelBpe } from "../models/bpe.ts";
+import type { Normalizer } from "../normalizers/normalizer.ts";
+import type { TokenizerParts } from "../tokenizer.ts";
+import { Vocabulary } from "../vocabulary.ts";
+import { readAddedTokens } from "./hf-added-tokens.ts";
+import { readBpe } from "./hf-bpe.ts";
+import { readNormalizer } from "./hf-normalizer.ts";
+import { readPostProcessor } from "./hf-post-processor.ts";
+import { readPreTokenizer } from "./hf-pre-tokenizer.ts";
+import type { JsonReader } from "./json-reader.ts";
+
+/**
+ * Reads a `tokenizer.json`. O(file).
+ *
+ * @throws {@link InferenceError} `format` or `unsupported`, naming the place in the file.
+ * @see huggingface/tokenizers (3ba8ad0): tokenizers/src/tokenizer/serialization.rs
+ */
+export function readTokenizerJson(file: JsonReader): TokenizerParts {
+  const version = file.member("version");
+  if (!version.isAbsent) version.choice(["1.0"]);
+  refuseTruncation(file.member("truncation"));
+  refusePadding(file.member("padding"));
+
+  const model = readBpe(file.member("model"));
+  const ids = new Map(model.vocab);
+  const added = readAddedTokens(file.member("added_tokens"), ids);
+  const special = new Set(added.filter((token) => token.special).map((token) => token.id));
+  const vocabulary = new Vocabulary(ids, new Set(added.map((token) => token.id)), special);
+
+  const normalizer = readNormalizer(file.member("normalizer"));
+  const preTokenizer = readPreTokenizer(file.member("pre_tokenizer"));
+  const postProcessor = readPostProcessor(file.member("post_processor"), vocabulary.size);
+  checkDecoder(file.member("decoder"));
+  const normalizedForm = (token: AddedToken): string =>
+    normalizer === null ? token.content : normalizer(token.content, false).text;
+  return {
+    vocabulary,
+    rawTokens: matcherOf(added, false, (token) => token.content),
+    normalizedTokens: matcherOf(added, true, normalizedForm),
+    normalizer,
+    preTokenizer,
+    model: new ByteLevelBpe(model),
+    postProcessor,
+    createDecoder: () => new ByteLevelDecoder(decodedTokens(vocabulary, added, normalizer)),
+  };
+}
+
+/** Special tokens come first: of two tokens with one text, they win. */
+function matcherOf(
+  added: readonly AddedToken[],
+  normalized: boolean,
+  pattern: (token: AddedToken) => string,
+): AddedTokens {
+  const tokens = added.filter((token) => token.normalized === normalized);
+  const ordered = [...tokens.filter((t) => t.special), ...tokens.filter((t) => !t.special)];
+  return new AddedTokens(ordered, ordered.map(pattern));
+}
+
+/** What each id is decoded from: the token, or for a normalized added one its normalized form. */
+function decodedTokens(
+  vocabulary: Vocabulary,
+  added: readonly AddedToken[],
+  normalizer: Normalizer | null,
+): (string | undefined)[] {
+  const tokens = Array.from({ length: vocabulary.size }, (_, id) => vocabulary.tokenOf(id));
+  if (normalizer === null) return tokens;
+  for (const token of added) {
+    if (token.normalized) tokens[token.id] = normalizer(token.content, false).text;
+  }
+  return tokens;
+}
+
+function checkDecoder(decoder: JsonReader): void {
+  if (decoder.isAbsent) decoder.refuse("a byte-level tokenizer without a ByteLevel decoder");
+  const type = decoder.member("type").string();
+  if (type !== "ByteLevel") decoder.refuse(`decoder "${type}"`);
+}
+
+function refuseTruncation(truncation: JsonReader): void {
+  if (!truncation.isAbsent) truncation.refuse("truncation");
+}
+
+/** Padding to the longest of a batch does nothing to a single text. */
+function refusePadding(padding: JsonReader): void {
+  if (padding.isAbsent) return;
+  const strategy = padding.member("strategy");
+  if (strategy.value !== "BatchLongest") strategy.refuse("padding to a fixed length");
+  const multiple = padding.member("pad_to_multiple_of");
+  if (!multiple.isAbsent) multiple.refuse("padding to a multiple");
+}

@@ -1,0 +1,87 @@
+import { InferenceError } from "@frugal/core";
+
+/** Deepest nesting of groups and classes; published patterns need three. */
+const DEEPEST = 64;
+
+/** A place in a pattern that is being translated, and what the translation needs so far. */
+export class PatternCursor {
+  at = 0;
+  /** Whether the result has nested sets, for which the `v` flag is needed. */
+  needsSets = false;
+  readonly #pattern: string;
+  readonly #place: string;
+  #atomics = 0;
+  #depth = 0;
+
+  constructor(pattern: string, place: string) {
+    this.#pattern = pattern;
+    this.#place = place;
+  }
+
+  get isDone(): boolean {
+    return this.at >= this.#pattern.length;
+  }
+
+  /** The character here; empty at the end. */
+  peek(): string {
+    return this.isDone ? "" : String.fromCodePoint(this.#pattern.codePointAt(this.at)!);
+  }
+
+  /** The character here, and moves past it. */
+  next(): string {
+    const character = this.peek();
+    if (character === "") this.refuse("an unfinished construct", this.at);
+    this.at += character.length;
+    return character;
+  }
+
+  sees(text: string): boolean {
+    return this.#pattern.startsWith(text, this.at);
+  }
+
+  /** Moves past `text` if it is here. */
+  take(text: string): boolean {
+    if (!this.sees(text)) return false;
+    this.at += text.length;
+    return true;
+  }
+
+  /** Moves past a match of a sticky pattern that starts here. */
+  takeMatch(sticky: RegExp): RegExpExecArray | null {
+    sticky.lastIndex = this.at;
+    const match = sticky.exec(this.#pattern);
+    if (match !== null) this.at += match[0].length;
+    return match;
+  }
+
+  /** Counts the nesting, which is recursion here and in the engine. */
+  enter(start: number): void {
+    if (++this.#depth > DEEPEST) this.refuse("such deep nesting", start);
+  }
+
+  leave(): void {
+    this.#depth--;
+  }
+
+  /** `body` without backtracking into it: a look-ahead keeps only its first match. */
+  atomic(body: string): string {
+    const name = `a${this.#atomics++}`;
+    return `(?:(?=(?<${name}>${body}))\\k<${name}>)`;
+  }
+
+  /** A character that means itself, inside a class and outside, under either flag. */
+  literal(character: string): string {
+    if (/^[A-Za-z0-9]$/.test(character)) return character;
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  }
+
+  /** @throws {@link InferenceError} `unsupported`, always. */
+  refuse(construct: string, start: number, cause?: unknown): never {
+    throw new InferenceError(
+      "unsupported",
+      `${this.#place}: ${construct} at offset ${start} of ${JSON.stringify(this.#pattern)} ` +
+        "cannot be translated",
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}

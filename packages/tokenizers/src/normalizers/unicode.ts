@@ -1,0 +1,172 @@
+import { codePointBefore } from "../character-classes.ts";
+import type { Normalized } from "./normalizer.ts";
+
+/**
+ * Unicode normalization form C, by the engine's own tables.
+ *
+ * Origins follow the reference: a composed character keeps the range of the first character it was
+ * made from, and the marks that went into it leave their range to nobody.
+ *
+ * Cost: O(length), and O(m log m) for a run of m combining marks.
+ *
+ * @see `NormalizedString::nfc` in huggingface/tokenizers (3ba8ad0):
+ *   tokenizers/src/tokenizer/normalizer.rs
+ */
+export function normalizeNfc(text: string, withOrigin: boolean): Normalized {
+  const normalized = text.normalize("NFC");
+  if (!withOrigin || normalized === text) return { text: normalized, origin: null };
+
+  const tracker = new OriginTracker(text, normalized.length);
+  // Characters below U+0300 start afresh: none of them composes with what stands before it.
+  for (const match of text.matchAll(/[^][^\0-\u02ff]*/gu)) {
+    const stretch = match[0];
+    if (stretch.normalize("NFC") === stretch) tracker.copy(stretch.length);
+    else compose(decompose(stretch), tracker);
+  }
+  return { text: normalized, origin: tracker.origin };
+}
+
+/** A character on its way through normalization. */
+interface Moving {
+  readonly character: string;
+  /**
+   * How many source characters it stands for: 1 takes the next one; 0 takes none, being inserted;
+   * 1 + k takes the next one and swallows k more.
+   */
+  readonly takes: number;
+}
+
+/** Canonical decomposition with the marks in canonical order. */
+function decompose(text: string): Moving[] {
+  const out: Moving[] = [];
+  let runStart = 0;
+  const sortRun = (): void => {
+    if (out.length - runStart < 2) return;
+    const sorted = out.slice(runStart).sort(byCombiningClass);
+    sorted.forEach((moving, i) => (out[runStart + i] = moving));
+  };
+  for (const source of text) {
+    let takes = 1;
+    for (const character of source.normalize("NFD")) {
+      if (isStarter(character)) {
+        sortRun();
+        runStart = out.length + 1;
+      }
+      out.push({ character, takes });
+      takes = 0;
+    }
+  }
+  sortRun();
+  return out;
+}
+
+/** Canonical composition of what {@link decompose} made. */
+function compose(decomposed: readonly Moving[], tracker: OriginTracker): void {
+  let starter: Moving | null = null;
+  let marks: Moving[] = [];
+  const release = (): void => {
+    if (starter !== null) tracker.put(starter);
+    for (const mark of marks) tracker.put(mark);
+    marks = [];
+  };
+  for (const moving of decomposed) {
+    const last = marks.at(-1);
+    const fresh = isStarter(moving.character);
+    // Blocked: a mark in between has the same class, or any mark stands before another starter.
+    const blocked = last !== undefined && (fresh || !combinesBefore(last, moving));
+    const whole: string | null =
+      starter === null || blocked ? null : composed(starter.character, moving.character);
+    if (whole !== null) {
+      starter = { character: whole, takes: starter!.takes + moving.takes };
+    } else if (fresh) {
+      release();
+      starter = moving;
+    } else if (starter === null) {
+      tracker.put(moving);
+    } else {
+      marks.push(moving);
+    }
+  }
+  release();
+}
+
+/** The one character that two compose to, or null. */
+function composed(first: string, second: string): string | null {
+  const whole = (first + second).normalize("NFC");
+  const isOne = whole.length === (whole.codePointAt(0)! >= 0x10000 ? 2 : 1);
+  return isOne ? whole : null;
+}
+
+// JavaScript does not tell a character's combining class, but normalization swaps two marks exactly
+// when the first one's class is higher. U+0334 has the lowest class, U+0345 the highest.
+function isStarter(character: string): boolean {
+  if (character < "\u0300") return true;
+  const movesForward = (character + "\u0334").normalize("NFD") !== character + "\u0334";
+  return !movesForward && ("\u0345" + character).normalize("NFD") === "\u0345" + character;
+}
+
+function combinesBefore(a: Moving, b: Moving): boolean {
+  const swapped = b.character + a.character;
+  return a.character !== b.character && swapped.normalize("NFD") !== swapped;
+}
+
+function byCombiningClass(a: Moving, b: Moving): number {
+  if (combinesBefore(a, b)) return -1;
+  return combinesBefore(b, a) ? 1 : 0;
+}
+
+/** Builds normalized text and, for each unit of it, the range of its source character. */
+class OriginTracker {
+  readonly #source: string;
+  readonly #starts: Uint32Array;
+  readonly #ends: Uint32Array;
+  /** Units of the source taken, and of the result written, so far. */
+  #taken = 0;
+  #written = 0;
+
+  constructor(source: string, length: number) {
+    this.#source = source;
+    this.#starts = new Uint32Array(length);
+    this.#ends = new Uint32Array(length);
+  }
+
+  /** Takes the next `length` units over as they are. */
+  copy(length: number): void {
+    for (const stop = this.#taken + length; this.#taken < stop;) {
+      const start = this.#taken;
+      this.#taken += this.#sizeAt(start);
+      this.#fill(this.#taken - start, start, this.#taken);
+    }
+  }
+
+  /** Writes one character in place of the source characters it takes. */
+  put({ character, takes }: Moving): void {
+    let start = this.#taken;
+    let end = start;
+    if (takes > 0) {
+      for (let i = 0; i < takes; i++) {
+        this.#taken += this.#sizeAt(this.#taken);
+        if (i === 0) end = this.#taken;
+      }
+    } else if (start > 0) {
+      // Inserted: it shares the range of the character before.
+      start -= codePointBefore(this.#source, start) >= 0x10000 ? 2 : 1;
+    }
+    this.#fill(character.length, start, end);
+  }
+
+  get origin(): { starts: Uint32Array; ends: Uint32Array } {
+    return { starts: this.#starts, ends: this.#ends };
+  }
+
+  #sizeAt(unit: number): number {
+    return this.#source.codePointAt(unit)! >= 0x10000 ? 2 : 1;
+  }
+
+  #fill(units: number, start: number, end: number): void {
+    const stop = this.#written + units;
+    this.#starts.fill(start, this.#written, stop);
+    this.#ends.fill(end, this.#written, stop);
+    this.#written = stop;
+  }
+}

@@ -1,0 +1,62 @@
+import { InferenceError } from "@frugal/core";
+
+/** Receives one match: `text.slice(start, end)`. */
+export type MatchVisitor = (start: number, end: number) => void;
+
+/**
+ * Finds all matches of a pattern.
+ *
+ * An empty match right where the last one ended does not count; the search then goes on one
+ * character later, as in the reference.
+ */
+export class PatternMatcher {
+  /** Matches at `lastIndex` only, and moves it without allocating: most matches touch the last. */
+  readonly #here: RegExp;
+  readonly #ahead: RegExp;
+
+  /** `pattern` is JavaScript's, for a flag that reads code points. */
+  constructor(pattern: string, flag: "u" | "v") {
+    this.#here = new RegExp(pattern, `${flag}y`);
+    this.#ahead = new RegExp(pattern, `${flag}g`);
+  }
+
+  /**
+   * Visits the matches in `text` from left to right.
+   *
+   * @throws {@link InferenceError} `range` if the engine runs out of room to backtrack, which takes
+   *   a single match of many millions of characters.
+   */
+  each(text: string, visit: MatchVisitor): void {
+    let from = 0;
+    let lastEnd = -1;
+    while (from <= text.length) {
+      const start = this.#search(text, from);
+      if (start < 0) return;
+      const end = this.#here.lastIndex;
+      if (start === end && end === lastEnd) {
+        from = end < text.length && text.codePointAt(end)! >= 0x10000 ? end + 2 : end + 1;
+        continue;
+      }
+      visit(start, end);
+      lastEnd = end;
+      from = end;
+    }
+  }
+
+  /** Start of the next match, or -1; its end is left in `#here.lastIndex`. */
+  #search(text: string, from: number): number {
+    try {
+      this.#here.lastIndex = from;
+      if (this.#here.test(text)) return from;
+      this.#ahead.lastIndex = from;
+      const match = this.#ahead.exec(text);
+      if (match === null) return -1;
+      this.#here.lastIndex = this.#ahead.lastIndex;
+      return match.index;
+    } catch (cause) {
+      const length = text.length;
+      const message = `text: too long to split in one match, ${length} units with no cut before it`;
+      throw new InferenceError("range", message, { cause });
+    }
+  }
+}
