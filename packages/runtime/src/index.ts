@@ -1,1 +1,30 @@
-export {};
+/**
+ * Builds ONNX graphs from `config.json` and `model.safetensors` and drives them.
+ *
+ * Neutral: the ONNX Runtime namespace, the files and the clock come from an adapter such as
+ * `@frugal/runtime-node`.
+ *
+ * @module
+ */
+export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
+export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
+export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
+export { segmentedAttention } from "./graph/attention/segmented.ts";
+export { buildLlama } from "./graph/llama.ts";
+export { buildProbe } from "./graph/probe.ts";
+export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
+export { type ModelConfig, parseModelConfig, type RopeScaling } from "./load/config.ts";
+export {
+  type ModelFiles,
+  type ModelFolder,
+  readModelFolder,
+  readSafetensors,
+} from "./load/model-files.ts";
+export type { Ort } from "./onnx/ort.ts";
+export { connectModel, type Connection, type ConnectionHooks } from "./remote/connect-model.ts";
+export type { LoadProgress, ModelPort } from "./remote/protocol.ts";
+export { serveModel } from "./remote/serve-model.ts";
+export { selfTest } from "./self-test.ts";
+export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
+export { quantizeCheckpoint, type QuantizeOptions } from "./weights/quantize-checkpoint.ts";
+export type { Weight, WeightMap } from "./weights/weight-map.ts";

@@ -1,0 +1,73 @@
+import { fileURLToPath } from "node:url";
+
+import { type AbortLike, type LanguageModel, throwIfAborted } from "@frugal/core";
+import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
+
+import type { Device } from "./devices.ts";
+import { loadInline } from "./load-inline.ts";
+import { loadInWorker } from "./load-in-worker.ts";
+
+/** How {@link loadModel} loads and runs a model. */
+export interface LoadOptions {
+  /** Where the graph runs; default `"cpu"`. */
+  readonly device?: Device;
+  /**
+   * Threads of the CPU provider. Default: one for models under four million parameters, whose
+   * steps are shorter than waking a second thread pays for; otherwise ONNX Runtime's choice, one
+   * per physical core.
+   */
+  readonly threads?: number;
+  /**
+   * Weights in blocks of 4 or 8 bits, quantized when first loaded and cached; default `"none"`:
+   * as stored. `"q4"` keeps the head in 8 bits.
+   */
+  readonly quantize?: "none" | "q8" | "q4" | QuantizeOptions;
+  /**
+   * Type of the activations in quantized products: 4 (default) int8, the fastest; 1 float32, the
+   * closest to the unquantized activations.
+   */
+  readonly accuracyLevel?: 0 | 1 | 4;
+  /**
+   * Folder for quantized weights. Default: `$FRUGAL_CACHE`, else `frugal` in `$XDG_CACHE_HOME` or
+   * `~/.cache`. Pass the model's own folder to keep them beside it.
+   */
+  readonly cacheFolder?: string;
+  /**
+   * Runs the engine on the calling thread instead of a worker. ONNX Runtime blocks its thread while
+   * it runs: fine for scripts and tests, wrong for servers. Default false.
+   */
+  readonly inline?: boolean;
+  /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
+  readonly chunk?: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Checked before loading; an abort while loading takes effect when it is done. */
+  readonly signal?: AbortLike;
+}
+
+/**
+ * Loads a Llama-layout model from a folder with `config.json` and `model.safetensors` (or shards).
+ *
+ * The graph is built in memory and refers to the weights where they lie: nothing is converted,
+ * copied or written, except quantized weights, which are cached.
+ *
+ * @throws {@link InferenceError} `format` for files that are missing, truncated or malformed;
+ *   `unsupported` for an architecture, a weight type or a device that is not available, with the
+ *   reason; `backend` if ONNX Runtime fails.
+ */
+export async function loadModel(
+  source: string | URL,
+  options: LoadOptions = {},
+): Promise<LanguageModel> {
+  const { inline = false, onProgress, signal, ...rest } = options;
+  throwIfAborted(signal);
+  const folder = source instanceof URL ? fileURLToPath(source) : source;
+  const load = inline ? loadInline : loadInWorker;
+  const model = await load(folder, rest, onProgress ?? (() => {}));
+  try {
+    throwIfAborted(signal);
+  } catch (reason) {
+    await model.dispose();
+    throw reason;
+  }
+  return model;
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, join, resolve } from "node:path";
+
+import {
+  type LoadProgress,
+  type ModelFolder,
+  quantizeCheckpoint,
+  type QuantizeOptions,
+  type Weight,
+} from "@frugal/runtime";
+
+import type { FolderFiles } from "./folder-files.ts";
+
+/** Changes when quantization writes other bytes for the same input. */
+const version = 1;
+
+/**
+ * Path of the quantized weights of a model, written on first use.
+ *
+ * The name holds a digest of what the content depends on: the options, and name, size and time of
+ * change of every weight file. The file appears under its name only when it is complete, so that a
+ * process that dies halfway, or two that start together, leave nothing broken behind.
+ */
+export async function quantizedWeights(
+  folder: string,
+  files: FolderFiles,
+  model: ModelFolder,
+  options: QuantizeOptions,
+  cacheFolder: string = defaultCacheFolder(),
+  onProgress: (progress: LoadProgress) => void,
+): Promise<string> {
+  const { bits, headBits = 8, blockSize = 32 } = options;
+  const settings = { version, bits, headBits, blockSize };
+  const digest = createHash("sha256").update(JSON.stringify(settings));
+  for (const location of new Set([...model.weights.values()].map((weight) => weight.location))) {
+    const { size, mtimeMs } = await stat(join(folder, location));
+    digest.update(JSON.stringify([resolve(folder), location, size, mtimeMs]));
+  }
+  const name = `${basename(resolve(folder))}-q${bits}-${digest.digest("hex").slice(0, 16)}`;
+  const path = join(cacheFolder, `${name}.safetensors`);
+  if (await exists(path)) return path;
+  await mkdir(cacheFolder, { recursive: true });
+  await writeWhole(path, (write) =>
+    quantizeCheckpoint(
+      model.config,
+      model.weights,
+      options,
+      ({ location, offset, length }: Weight) => files.read(location, offset, length),
+      write,
+      (fraction) => onProgress({ phase: "quantize", fraction }),
+    ),
+  );
+  return path;
+}
+
+function defaultCacheFolder(): string {
+  const { FRUGAL_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
+  return own ?? join(xdg ?? join(homedir(), ".cache"), "frugal");
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Writes to a name of its own and renames at the end. */
+async function writeWhole(
+  path: string,
+  produce: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const partial = `${path}.${process.pid}-${performance.now()}.partial`;
+  const file = await open(partial, "wx");
+  try {
+    try {
+      await produce(async (bytes) => {
+        await file.writeFile(bytes);
+      });
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,47 @@
+import type { AttentionProfile } from "./attention-profile.ts";
+import { rotate } from "./rotate.ts";
+
+/**
+ * Attention by ONNX Runtime's `GroupQueryAttention`, with a cache of fixed capacity that is both
+ * input and output, so that the operator writes the new rows in place.
+ *
+ * The way exported decoders work, and the peer that {@link segmentedAttention} is measured against.
+ * The rotary embedding is a node of its own, because providers disagree about the positions of the
+ * built-in one. Chains only.
+ *
+ * Inputs per layer: `past.{l}.key`, `past.{l}.value` `[1, kvHeads, capacity, headDim]`; shared:
+ * `seqlens_k` int32 `[1]`, the total length minus one, `total_length` int32 `[1]`, `cos`, `sin`
+ * `[s, headDim / 2]`. Outputs per layer: `present.{l}.key`, `present.{l}.value`, of the same shape.
+ */
+export const groupedQueryAttention: AttentionProfile = (graph, config) => {
+  const { heads, kvHeads, headDim } = config;
+  graph.input("cos", "float32", ["s", headDim / 2]);
+  graph.input("sin", "float32", ["s", headDim / 2]);
+  const lengths = [
+    graph.input("seqlens_k", "int32", [1]),
+    graph.input("total_length", "int32", [1]),
+  ];
+  const cache = [1, kvHeads, "capacity", headDim];
+  const batch = (rows: string, width: number): string =>
+    graph.node("Reshape", [rows, graph.ints([1, -1, width])]);
+
+  return (layer, { query, key, value }) => {
+    const past = ["key", "value"].map((side) =>
+      graph.input(`past.${layer}.${side}`, "float32", cache),
+    );
+    const rotated = [
+      batch(rotate(graph, config, query, heads), heads * headDim),
+      batch(rotate(graph, config, key, kvHeads), kvHeads * headDim),
+      batch(value, kvHeads * headDim),
+    ];
+    const [attended, presentKey, presentValue] = graph.nodes(
+      "GroupQueryAttention",
+      [...rotated, ...past, ...lengths],
+      3,
+      { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, do_rotary: { int: 0 } },
+    );
+    graph.output(`present.${layer}.key`, presentKey!, "float32", cache);
+    graph.output(`present.${layer}.value`, presentValue!, "float32", cache);
+    return graph.node("Reshape", [attended!, graph.ints([-1, heads * headDim])]);
+  };
+};

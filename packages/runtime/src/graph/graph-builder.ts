@@ -1,0 +1,127 @@
+import {
+  encodeOnnxModel,
+  type ExternalData,
+  type OnnxAttribute,
+  type OnnxInitializer,
+  type OnnxNode,
+  type OnnxType,
+  type OnnxValue,
+} from "../onnx/model-proto.ts";
+
+/** Attributes of a node as they are written in graph code; see {@link GraphBuilder.node}. */
+export type Attributes = Readonly<Record<string, OnnxAttribute>>;
+
+/** Operators of ONNX Runtime's own operator set. */
+const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "FusedMatMul",
+  "GroupQueryAttention",
+  "MatMulNBits",
+  "QuickGelu",
+  "RotaryEmbedding",
+  "SkipSimplifiedLayerNormalization",
+]);
+
+/**
+ * Collects the nodes of an ONNX graph in order and writes them as a model.
+ *
+ * A value is named by the node that makes it; a method that adds a node returns that name, so that
+ * graph code reads like the formula it stands for.
+ */
+export class GraphBuilder {
+  readonly #nodes: OnnxNode[] = [];
+  readonly #initializers = new Map<string, OnnxInitializer>();
+  readonly #inputs: OnnxValue[] = [];
+  readonly #outputs: OnnxValue[] = [];
+  #scope = "";
+
+  /** Declares an input of the graph. */
+  input(name: string, type: OnnxType, dims: readonly (number | string)[]): string {
+    this.#inputs.push({ name, type, dims });
+    return name;
+  }
+
+  /** Declares an output; `value` is renamed to `name` by an identity. */
+  output(
+    name: string,
+    value: string,
+    type: OnnxType,
+    dims: readonly (number | string)[],
+  ): void {
+    if (value !== name) this.#add("Identity", [value], [name], {});
+    this.#outputs.push({ name, type, dims });
+  }
+
+  /** Prefixes the names made inside `build`, so that every layer has its own. */
+  scope<T>(name: string, build: () => T): T {
+    const outer = this.#scope;
+    this.#scope = `${outer}${name}/`;
+    try {
+      return build();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /** Adds a node with one output and returns its name. */
+  node(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    return this.nodes(type, inputs, 1, attributes)[0]!;
+  }
+
+  /** Adds a node with `count` outputs and returns their names. */
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    count: number,
+    attributes: Attributes = {},
+  ): readonly string[] {
+    const base = `${this.#scope}${type}_${this.#nodes.length}`;
+    const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? base : `${base}.${i}`));
+    this.#add(type, inputs, outputs, attributes);
+    return outputs;
+  }
+
+  /** A small int64 constant, shared by value. */
+  ints(values: readonly number[], dims: readonly number[] = [values.length]): string {
+    const name = `int64:${dims.join("x")}:${values.join(",")}`;
+    if (!this.#initializers.has(name)) {
+      const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+      this.#initializers.set(name, { name, type: "int64", dims, data });
+    }
+    return name;
+  }
+
+  /** A float32 constant inside the model. */
+  floats(name: string, values: Float32Array, dims: readonly number[]): string {
+    const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.#initializers.set(name, { name, type: "float32", dims, data });
+    return name;
+  }
+
+  /** A constant whose bytes lie in another file. Naming it twice shares it. */
+  external(name: string, type: OnnxType, dims: readonly number[], data: ExternalData): string {
+    if (!this.#initializers.has(name)) this.#initializers.set(name, { name, type, dims, data });
+    return name;
+  }
+
+  /** The model's bytes. */
+  finish(name: string): Uint8Array {
+    return encodeOnnxModel({
+      name,
+      nodes: this.#nodes,
+      initializers: [...this.#initializers.values()],
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      opsets: { "": 21, "com.microsoft": 1 },
+    });
+  }
+
+  #add(
+    type: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Attributes,
+  ): void {
+    const domain = contributed.has(type) ? "com.microsoft" : "";
+    this.#nodes.push({ type, domain, inputs, outputs, attributes });
+  }
+}

@@ -1,0 +1,164 @@
+import { InferenceError } from "@frugal/core";
+
+import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { GraphBuilder } from "./graph-builder.ts";
+
+/** A projection `y = x · Wᵀ (+ b)` of a checkpoint: `W` is stored `[outputs, inputs]`. */
+export interface Projection {
+  /** Name without `.weight`. */
+  readonly name: string;
+  readonly outputs: number;
+  readonly bias?: boolean;
+}
+
+/**
+ * Applies projections that share the input `x`, `[s, inputs]`, and returns one result each.
+ *
+ * Weights whose bytes follow each other in the file become a single matrix product, split
+ * afterwards: fewer nodes, the same bytes. Floating-point weights are used as stored (`FusedMatMul`
+ * with a transposed second operand, after a cast that ONNX Runtime folds when it loads the model);
+ * weights in blocks of 4 or 8 bits go to `MatMulNBits`.
+ */
+export function project(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  x: string,
+  inputs: number,
+  projections: readonly Projection[],
+): readonly string[] {
+  const run = checkpoint.weights.has(`${projections[0]!.name}.weight.quantized`)
+    ? quantizedProduct
+    : floatProduct;
+  const joined = run(graph, checkpoint, x, inputs, projections);
+  const results =
+    joined === null
+      ? projections.map((projection) => run(graph, checkpoint, x, inputs, [projection])!)
+      : split(graph, joined, projections);
+  return results.map((result, i) => addBias(graph, checkpoint, result, projections[i]!));
+}
+
+/** The product with all weights at once, or null if they do not lie side by side. */
+function floatProduct(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  x: string,
+  inputs: number,
+  projections: readonly Projection[],
+): string | null {
+  const parts = projections.map(({ name, outputs }) =>
+    requireWeight(checkpoint.weights, `${name}.weight`, [outputs, inputs]),
+  );
+  if (!areAdjacent(parts)) return null;
+  const outputs = projections.reduce((sum, projection) => sum + projection.outputs, 0);
+  const name = projections.map((projection) => `${projection.name}.weight`).join("+");
+  const weight = floatConstant(graph, name, parts, [outputs, inputs]);
+  return graph.node("FusedMatMul", [x, weight], { transB: { int: 1 } });
+}
+
+function quantizedProduct(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  x: string,
+  inputs: number,
+  projections: readonly Projection[],
+): string | null {
+  const { blockSize, accuracyLevel } = checkpoint.quantization!;
+  const blocks = Math.ceil(inputs / blockSize);
+  const name = projections.map((projection) => `${projection.name}.weight`).join("+");
+  const blobs: Weight[] = [];
+  const scales: Weight[] = [];
+  let bits = 0;
+  for (const { name: part, outputs } of projections) {
+    const blob = checkpoint.weights.get(`${part}.weight.quantized`);
+    bits = ((blob?.shape[2] ?? 0) * 8) / blockSize;
+    const shape = [outputs, blocks, (blockSize * bits) / 8];
+    blobs.push(requireWeight(checkpoint.weights, `${part}.weight.quantized`, shape));
+    scales.push(requireWeight(checkpoint.weights, `${part}.weight.scales`, [outputs, blocks]));
+  }
+  if (!areAdjacent(blobs) || !areAdjacent(scales)) return null;
+  const outputs = projections.reduce((sum, projection) => sum + projection.outputs, 0);
+  const blobDims = [outputs, blocks, (blockSize * bits) / 8];
+  return graph.node(
+    "MatMulNBits",
+    [
+      x,
+      graph.external(`${name}.quantized`, "uint8", blobDims, joinRanges(blobs)),
+      graph.external(`${name}.scales`, "float32", [outputs * blocks], joinRanges(scales)),
+    ],
+    {
+      K: { int: inputs },
+      N: { int: outputs },
+      bits: { int: bits },
+      block_size: { int: blockSize },
+      accuracy_level: { int: accuracyLevel },
+    },
+  );
+}
+
+function split(
+  graph: GraphBuilder,
+  joined: string,
+  projections: readonly Projection[],
+): readonly string[] {
+  if (projections.length === 1) return [joined];
+  const sizes = graph.ints(projections.map((projection) => projection.outputs));
+  return graph.nodes("Split", [joined, sizes], projections.length, { axis: { int: -1 } });
+}
+
+function addBias(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  result: string,
+  { name, outputs, bias }: Projection,
+): string {
+  if (bias !== true) return result;
+  return graph.node("Add", [result, vector(graph, checkpoint, `${name}.bias`, outputs)]);
+}
+
+/** A one-dimensional weight as float32. */
+export function vector(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  name: string,
+  length: number,
+): string {
+  const weight = requireWeight(checkpoint.weights, name, [length]);
+  return floatConstant(graph, name, [weight], [length]);
+}
+
+function floatConstant(
+  graph: GraphBuilder,
+  name: string,
+  parts: readonly Weight[],
+  dims: readonly number[],
+): string {
+  const type = onnxTypeOf(name, parts[0]!);
+  if (type === "uint8") {
+    throw new InferenceError("unsupported", `${name}: expected floating-point weights, got U8`);
+  }
+  const stored = graph.external(name, type, dims, joinRanges(parts));
+  return type === "float32" ? stored : graph.node("Cast", [stored], { to: { int: 1 } });
+}
+
+/** Same file, same type, and each begins where the one before it ends. */
+function areAdjacent(parts: readonly Weight[]): boolean {
+  return parts.every((part, i) => {
+    const before = parts[i - 1];
+    return (
+      before === undefined ||
+      (part.location === before.location &&
+        part.dtype === before.dtype &&
+        part.offset === before.offset + before.length)
+    );
+  });
+}
+
+function joinRanges(parts: readonly Weight[]): {
+  location: string;
+  offset: number;
+  length: number;
+} {
+  const { location, offset } = parts[0]!;
+  return { location, offset, length: parts.reduce((sum, part) => sum + part.length, 0) };
+}

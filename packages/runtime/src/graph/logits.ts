@@ -1,0 +1,50 @@
+import type { ModelConfig } from "../load/config.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { GraphBuilder } from "./graph-builder.ts";
+import { project } from "./linear.ts";
+
+/**
+ * Adds the head: logits of the chosen rows, and their reduction.
+ *
+ * Inputs: `logit_rows` int32 `[r]`, the rows of the block to compute logits for (at least one),
+ * `top_extent` int64 `[2]`, how many of those rows and how many ids of each the reduction reads,
+ * and `top_k` int64 `[1]`. Outputs: `logits` `[r, vocab]`; `top_values` and `top_ids`
+ * `[rows, k]` by descending value, ties by ascending id; `log_sum_exp` `[rows]`.
+ *
+ * ONNX Runtime computes every output of a graph, fetched or not, so a step that wants no reduction
+ * passes the extent `[1, 1]`, which costs nothing. (Extents of 0 would be the natural way to say
+ * so; TopK on the CPU divides by them.)
+ */
+export function addLogits(
+  graph: GraphBuilder,
+  config: ModelConfig,
+  checkpoint: Checkpoint,
+  normalize: (rows: string) => string,
+  hidden: string,
+): void {
+  const rows = graph.input("logit_rows", "int32", ["r"]);
+  const chosen = normalize(graph.node("Gather", [hidden, rows]));
+  const [logits] = project(graph, checkpoint, chosen, config.hiddenSize, [
+    { name: config.tieWordEmbeddings ? headOfTied(checkpoint) : "lm_head", outputs: config.vocabSize },
+  ]);
+  graph.output("logits", logits!, "float32", ["r", config.vocabSize]);
+
+  const extent = graph.input("top_extent", "int64", [2]);
+  const k = graph.input("top_k", "int64", [1]);
+  const reduced = graph.node("Slice", [
+    logits!,
+    graph.ints([0, 0]),
+    extent,
+    graph.ints([0, 1]),
+  ]);
+  const [values, ids] = graph.nodes("TopK", [reduced, k], 2, { axis: { int: 1 } });
+  graph.output("top_values", values!, "float32", ["top_rows", "k"]);
+  graph.output("top_ids", ids!, "int64", ["top_rows", "k"]);
+  const lse = graph.node("ReduceLogSumExp", [reduced, graph.ints([1])], { keepdims: { int: 0 } });
+  graph.output("log_sum_exp", lse, "float32", ["top_rows"]);
+}
+
+/** A quantized checkpoint stores the tied head apart, because the table itself stays as it is. */
+function headOfTied(checkpoint: Checkpoint): string {
+  return checkpoint.weights.has("lm_head.weight.quantized") ? "lm_head" : "model.embed_tokens";
+}

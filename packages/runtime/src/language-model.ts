@@ -1,0 +1,122 @@
+import {
+  type Capabilities,
+  InferenceError,
+  type LanguageModel,
+  type ModelInfo,
+  type Sequence,
+  type SequenceOptions,
+} from "@frugal/core";
+
+import type { ModelConfig } from "./load/config.ts";
+import type { InferenceSession, Ort, Tensor } from "./onnx/ort.ts";
+import { BlockFeedsPool } from "./sequence/block-feeds.ts";
+import { KvStore } from "./sequence/kv-store.ts";
+import { rotaryFrequencies } from "./sequence/rotary.ts";
+import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
+
+/** How {@link createLanguageModel} runs a graph. */
+export interface RunOptions {
+  /** Rows of a long chain that run at once; default 256. */
+  readonly chunk?: number;
+  /** Milliseconds since some moment, for {@link StepOutput.runMs}. */
+  readonly clock: () => number;
+  /** Resolves after pending events were handled, so that an abort is seen between chunks. */
+  readonly pause: () => Promise<void>;
+}
+
+/**
+ * A {@link LanguageModel} over a session of a graph with segmented attention.
+ *
+ * Owns the session: `dispose` releases it. Runs of all its sequences go through one session, in the
+ * order of the calls.
+ */
+export function createLanguageModel(
+  ort: Ort,
+  session: InferenceSession,
+  config: ModelConfig,
+  options: RunOptions,
+): LanguageModel {
+  const info = modelInfo(config);
+  let disposed: Promise<void> | null = null;
+  const context: SequenceContext = {
+    ort,
+    info,
+    capabilities,
+    frequencies: rotaryFrequencies(config),
+    chunk: options.chunk ?? 256,
+    feeds: new BlockFeedsPool(ort, info.hiddenSize, info.headDim),
+    pause: options.pause,
+    async run(feeds, names) {
+      if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
+      const start = options.clock();
+      const outputs = await runSession(session, feeds, names);
+      return { outputs, milliseconds: options.clock() - start };
+    },
+  };
+  return {
+    info,
+    capabilities,
+    async createSequence({ positions = "cache-relative" }: SequenceOptions = {}): Promise<Sequence> {
+      if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
+      return new SegmentedSequence(context, positions === "cache-relative", new KvStore(info));
+    },
+    async dispose() {
+      disposed ??= session.release();
+      await disposed;
+    },
+  };
+}
+
+/** What the segmented profile can do: everything, since masks and positions are inputs. */
+const capabilities: Capabilities = {
+  tree: true,
+  embeddings: true,
+  taps: true,
+  positions: true,
+  evict: true,
+  top: true,
+};
+
+async function runSession(
+  session: InferenceSession,
+  feeds: Record<string, Tensor>,
+  names: readonly string[],
+): Promise<Record<string, Tensor>> {
+  try {
+    return (await session.run(feeds, names)) as Record<string, Tensor>;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
+  }
+}
+
+/** The facts of a model that its configuration states. */
+export function modelInfo(config: ModelConfig): ModelInfo {
+  return {
+    architecture: config.architecture,
+    vocabSize: config.vocabSize,
+    hiddenSize: config.hiddenSize,
+    maxLength: config.maxLength,
+    layers: config.layers,
+    heads: config.heads,
+    kvHeads: config.kvHeads,
+    headDim: config.headDim,
+    eosIds: config.eosIds,
+    rope: { theta: config.ropeTheta, dim: config.headDim },
+    parameters: countParameters(config),
+  };
+}
+
+/** Weights of a Llama-layout decoder. */
+function countParameters(config: ModelConfig): number {
+  const { hiddenSize, intermediateSize, vocabSize } = config;
+  const width = config.heads * config.headDim;
+  const kvWidth = config.kvHeads * config.headDim;
+  const attention = 2 * hiddenSize * (width + kvWidth);
+  const mlp = 3 * hiddenSize * intermediateSize;
+  const biases =
+    (config.attentionBias ? width + 2 * kvWidth + hiddenSize : 0) +
+    (config.mlpBias ? 2 * intermediateSize + hiddenSize : 0);
+  const tables = (config.tieWordEmbeddings ? 1 : 2) * vocabSize * hiddenSize;
+  return tables + hiddenSize + config.layers * (attention + mlp + biases + 2 * hiddenSize);
+}

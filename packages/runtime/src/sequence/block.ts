@@ -1,0 +1,92 @@
+import { type Block, InferenceError, type ModelInfo } from "@frugal/core";
+
+import { masked } from "./kv-store.ts";
+
+/**
+ * Number of rows of a block.
+ *
+ * @throws {@link InferenceError} `shape` if the block has no rows, both kinds of input or neither,
+ *   or buffers that disagree; `range` for an id outside the vocabulary or a parent that does not
+ *   precede its child.
+ */
+export function checkBlock(block: Block, info: ModelInfo): number {
+  const { tokens, embeddings, parents, positions } = block;
+  if ((tokens === undefined) === (embeddings === undefined)) {
+    const got = tokens === undefined ? "neither" : "both";
+    throw new InferenceError("shape", `block: expected either tokens or embeddings, got ${got}`);
+  }
+  const rows = tokens?.length ?? embeddings!.rows;
+  if (!Number.isInteger(rows) || rows < 1) {
+    throw new InferenceError("shape", `block: expected at least one row, got ${rows}`);
+  }
+  if (tokens !== undefined) checkTokens(tokens, info.vocabSize);
+  if (embeddings !== undefined) {
+    const { cols, data } = embeddings;
+    if (cols !== info.hiddenSize || data.length !== rows * cols) {
+      throw new InferenceError(
+        "shape",
+        `embeddings: expected [${rows}, ${info.hiddenSize}], got [${rows}, ${cols}] ` +
+          `with ${data.length} values`,
+      );
+    }
+  }
+  for (const [name, values] of Object.entries({ parents, positions })) {
+    if (values !== undefined && values.length !== rows) {
+      throw new InferenceError("shape", `${name}: expected ${rows} values, got ${values.length}`);
+    }
+  }
+  if (parents !== undefined) checkParents(parents);
+  return rows;
+}
+
+function checkTokens(tokens: Uint32Array, vocabSize: number): void {
+  for (let i = 0; i < tokens.length; i++) {
+    if (!(tokens[i]! < vocabSize)) {
+      throw new InferenceError(
+        "range",
+        `tokens[${i}]: expected an id in [0, ${vocabSize}), got ${tokens[i]}`,
+      );
+    }
+  }
+}
+
+function checkParents(parents: Int32Array): void {
+  for (let i = 0; i < parents.length; i++) {
+    const parent = parents[i]!;
+    if (!Number.isInteger(parent) || parent < -1 || parent >= i) {
+      throw new InferenceError(
+        "range",
+        `parents[${i}]: expected -1 or an earlier row, got ${parent}`,
+      );
+    }
+  }
+}
+
+/** Depth of every row in the tree, from 0; of a chain without `parents`, the row itself. */
+export function blockDepths(parents: Int32Array | undefined, rows: number): Int32Array {
+  const depths = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    const parent = parents === undefined ? i - 1 : parents[i]!;
+    depths[i] = parent < 0 ? 0 : depths[parent]! + 1;
+  }
+  return depths;
+}
+
+/** Whether some row is not the child of the row before it. */
+export function isBranching(parents: Int32Array): boolean {
+  return parents.some((parent, i) => parent !== i - 1);
+}
+
+/**
+ * Additive mask of a block, `[s, s]` row-major: 0 where row `i` sees row `j` (itself and its
+ * ancestors), {@link masked} elsewhere. Unchecked: parents precede their children.
+ */
+export function fillBlockBias(parents: Int32Array | undefined, bias: Float32Array): void {
+  const rows = Math.sqrt(bias.length);
+  bias.fill(masked);
+  for (let i = 0; i < rows; i++) {
+    const parent = parents === undefined ? i - 1 : parents[i]!;
+    if (parent >= 0) bias.copyWithin(i * rows, parent * rows, parent * rows + i);
+    bias[i * rows + i] = 0;
+  }
+}

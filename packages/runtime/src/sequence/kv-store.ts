@@ -1,0 +1,281 @@
+import { InferenceError } from "@frugal/core";
+
+import { rotateKey } from "./rotary.ts";
+
+/** Dimensions of a cache. */
+export interface KvShape {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+/** Buffers of a cache, shared by forks until one of them writes. */
+interface KvBuffers {
+  readonly capacity: number;
+  /** Per layer `[kvHeads, capacity, headDim]`. */
+  readonly keys: readonly Float32Array[];
+  readonly values: readonly Float32Array[];
+  owners: number;
+}
+
+/** Slots of an empty cache. */
+const firstCapacity = 256;
+
+/**
+ * Factor of growth. Masked slots are computed too, so a step costs up to this much more than its
+ * cache needs; a factor of 2 saves copies that are cheap and doubles that share.
+ */
+const growth = 1.25;
+
+/** The capacity is a multiple of this many slots. */
+const slotMultiple = 64;
+
+/** What is added to the score of a slot that must not be seen; finite, so that no row is all NaN. */
+export const masked = -1e30;
+
+/**
+ * Keys and values of one sequence, in JavaScript memory.
+ *
+ * Slots `[0, length)` are in use; the capacity grows by a quarter when it is exceeded. `bias` is 0 on the used
+ * slots and {@link masked} on the others. `fork` shares the buffers until either side writes.
+ *
+ * Cost: an append copies its rows; growth copies the cache, amortised O(1) per row; a `keep` that
+ * only shortens is O(dropped), any other copies the rows that move.
+ */
+export class KvStore {
+  readonly #shape: KvShape;
+  #buffers: KvBuffers;
+  #length = 0;
+  #positions = new Int32Array(0);
+  #bias = new Float32Array(0);
+  #disposed = false;
+
+  constructor(shape: KvShape) {
+    this.#shape = shape;
+    this.#buffers = allocate(shape, firstCapacity);
+    this.#positions = new Int32Array(firstCapacity);
+    this.#bias = new Float32Array(firstCapacity).fill(masked);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get capacity(): number {
+    return this.#buffers.capacity;
+  }
+
+  get keys(): readonly Float32Array[] {
+    return this.#buffers.keys;
+  }
+
+  get values(): readonly Float32Array[] {
+    return this.#buffers.values;
+  }
+
+  /** Additive mask of the slots, `[capacity]`. Replaced when the capacity changes. */
+  get bias(): Float32Array {
+    return this.#bias;
+  }
+
+  /** Rotary position the next row of a chain gets if positions are never renumbered. */
+  get nextPosition(): number {
+    return this.#length === 0 ? 0 : this.#positions[this.#length - 1]! + 1;
+  }
+
+  /**
+   * Appends rows: `keys[l]` and `values[l]` are `[kvHeads, s, headDim]`, `positions` is `[s]`.
+   * Unchecked: the buffers have that shape.
+   */
+  append(
+    keys: readonly Float32Array[],
+    values: readonly Float32Array[],
+    positions: Int32Array,
+  ): void {
+    const { layers, kvHeads, headDim } = this.#shape;
+    this.#makeRoom(positions.length);
+    const { capacity } = this.#buffers;
+    const width = positions.length * headDim;
+    for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < kvHeads; head++) {
+        const to = (head * capacity + this.#length) * headDim;
+        const from = head * width;
+        this.keys[layer]!.set(keys[layer]!.subarray(from, from + width), to);
+        this.values[layer]!.set(values[layer]!.subarray(from, from + width), to);
+      }
+    }
+    this.#positions.set(positions, this.#length);
+    this.#setLength(this.#length + positions.length);
+  }
+
+  /** Forgets every slot from `length` on. */
+  truncate(length: number): void {
+    this.#setLength(length);
+  }
+
+  /**
+   * Keeps the given slots and renumbers them from 0. With `frequencies` the keys that are not at
+   * the position of their new slot are rotated there.
+   *
+   * @throws {@link InferenceError} `range` unless the slots are ascending and inside `[0, length)`.
+   */
+  keep(slots: Uint32Array, frequencies: Float64Array | null): void {
+    const still = checkSlots(slots, this.#length);
+    const rest = slots.length;
+    let stale = still;
+    if (frequencies !== null) {
+      stale = 0;
+      while (stale < still && this.#positions[stale] === stale) stale++;
+    }
+    if (stale < rest) {
+      if (this.#buffers.owners > 1) this.#move(this.#buffers.capacity);
+      if (still < rest) this.#gather(slots, still);
+      if (frequencies !== null) this.#renumber(stale, rest, frequencies);
+    }
+    this.#setLength(rest);
+  }
+
+  /** A store with the same content. */
+  fork(): KvStore {
+    const copy = new KvStore(this.#shape);
+    this.#buffers.owners++;
+    copy.#buffers = this.#buffers;
+    copy.#length = this.#length;
+    copy.#positions = this.#positions.slice();
+    copy.#bias = this.#bias.slice();
+    return copy;
+  }
+
+  /** Lets go of the buffers. Idempotent. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#buffers.owners--;
+    this.#buffers = allocate(this.#shape, 0);
+    this.#positions = new Int32Array(0);
+    this.#bias = new Float32Array(0);
+    this.#length = 0;
+  }
+
+  /** Buffers of its own with room for `count` more rows. */
+  #makeRoom(count: number): void {
+    const needed = this.#length + count;
+    let { capacity } = this.#buffers;
+    if (capacity < needed) {
+      const grown = Math.max(needed, capacity * growth);
+      capacity = Math.ceil(grown / slotMultiple) * slotMultiple;
+    }
+    if (capacity !== this.#buffers.capacity || this.#buffers.owners > 1) this.#move(capacity);
+  }
+
+  #setLength(length: number): void {
+    this.#bias.fill(0, this.#length, length);
+    this.#bias.fill(masked, length, this.#length);
+    this.#length = length;
+  }
+
+  /** Moves the content to buffers of its own with the given capacity. */
+  #move(capacity: number): void {
+    const { kvHeads, headDim } = this.#shape;
+    const old = this.#buffers;
+    const next = allocate(this.#shape, capacity);
+    for (const side of ["keys", "values"] as const) {
+      for (const [layer, from] of old[side].entries()) {
+        for (let head = 0; head < kvHeads; head++) {
+          const start = head * old.capacity * headDim;
+          const rows = from.subarray(start, start + this.#length * headDim);
+          next[side][layer]!.set(rows, head * capacity * headDim);
+        }
+      }
+    }
+    old.owners--;
+    this.#buffers = next;
+    const positions = new Int32Array(capacity);
+    positions.set(this.#positions.subarray(0, this.#length));
+    this.#positions = positions;
+    this.#bias = new Float32Array(capacity).fill(masked, this.#length);
+  }
+
+  /** Moves rows down to their new slots, front to back, so that none is overwritten unread. */
+  #gather(slots: Uint32Array, from: number): void {
+    const { kvHeads, headDim } = this.#shape;
+    const { capacity } = this.#buffers;
+    for (const data of [...this.keys, ...this.values]) {
+      for (let head = 0; head < kvHeads; head++) {
+        const base = head * capacity;
+        forEachRun(slots, from, (slot, old, count) => {
+          const start = (base + old) * headDim;
+          data.copyWithin((base + slot) * headDim, start, start + count * headDim);
+        });
+      }
+    }
+    for (let slot = from; slot < slots.length; slot++) {
+      this.#positions[slot] = this.#positions[slots[slot]!]!;
+    }
+  }
+
+  /** Rotates the keys of slots `[from, to)` to the position of their slot. */
+  #renumber(from: number, to: number, frequencies: Float64Array): void {
+    const { kvHeads, headDim } = this.#shape;
+    const { capacity } = this.#buffers;
+    const cos = new Float64Array(frequencies.length);
+    const sin = new Float64Array(frequencies.length);
+    let known = 0;
+    for (let slot = from; slot < to; slot++) {
+      const delta = slot - this.#positions[slot]!;
+      if (delta === 0) continue;
+      // Evicted spans shift whole runs of rows by the same distance.
+      if (delta !== known) {
+        for (let c = 0; c < frequencies.length; c++) {
+          cos[c] = Math.cos(delta * frequencies[c]!);
+          sin[c] = Math.sin(delta * frequencies[c]!);
+        }
+        known = delta;
+      }
+      for (const key of this.keys) {
+        for (let head = 0; head < kvHeads; head++) {
+          rotateKey(key, (head * capacity + slot) * headDim, cos, sin);
+        }
+      }
+      this.#positions[slot] = slot;
+    }
+  }
+}
+
+function allocate(shape: KvShape, capacity: number): KvBuffers {
+  const size = shape.kvHeads * capacity * shape.headDim;
+  const buffers = (): Float32Array[] =>
+    Array.from({ length: shape.layers }, () => new Float32Array(size));
+  return { capacity, keys: buffers(), values: buffers(), owners: 1 };
+}
+
+/** Checks the slots and returns how many leading ones stay where they are. */
+function checkSlots(slots: Uint32Array, length: number): number {
+  let still = 0;
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i]!;
+    if (slot >= length || (i > 0 && slot <= slots[i - 1]!)) {
+      throw new InferenceError(
+        "range",
+        `positions: expected ascending slots in [0, ${length}), got ${slot} at index ${i}`,
+      );
+    }
+    if (slot === i) still++;
+  }
+  return still;
+}
+
+/** Calls back for every run of consecutive old slots: new slot, old slot, rows. */
+function forEachRun(
+  slots: Uint32Array,
+  from: number,
+  visit: (slot: number, old: number, count: number) => void,
+): void {
+  let start = from;
+  while (start < slots.length) {
+    let end = start + 1;
+    while (end < slots.length && slots[end] === slots[end - 1]! + 1) end++;
+    visit(start, slots[start]!, end - start);
+    start = end;
+  }
+}

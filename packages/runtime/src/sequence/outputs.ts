@@ -1,0 +1,137 @@
+import {
+  InferenceError,
+  type LogitsWanted,
+  type Matrix,
+  type ModelInfo,
+  type StepOptions,
+  type StepOutput,
+  type TopLogits,
+} from "@frugal/core";
+
+import type { Ort, Tensor } from "../onnx/ort.ts";
+
+/**
+ * Checks what a step asks for.
+ *
+ * @throws {@link InferenceError} `range` for a `top` that is no positive integer or a tap that is
+ *   no layer.
+ */
+export function checkLogits({ logits, taps = [] }: StepOptions, info: ModelInfo): void {
+  if (typeof logits === "object") {
+    const { top } = logits;
+    if (!Number.isInteger(top) || top < 1) {
+      throw new InferenceError("range", `top: expected a positive integer, got ${top}`);
+    }
+  }
+  for (const tap of taps) {
+    if (!Number.isInteger(tap) || tap < 0 || tap > info.layers) {
+      throw new InferenceError("range", `taps: expected a layer in [0, ${info.layers}], got ${tap}`);
+    }
+  }
+}
+
+/** Inputs of the head: which rows, and how far the reduction reads. */
+export function logitFeeds(
+  ort: Ort,
+  info: ModelInfo,
+  wanted: LogitsWanted,
+  rows: number,
+): Record<string, Tensor> {
+  const last = wanted === "none" || wanted === "last" || wantsLast(wanted);
+  const chosen = last ? Int32Array.of(rows - 1) : Int32Array.from({ length: rows }, (_, i) => i);
+  const top = typeof wanted === "object" ? Math.min(wanted.top, info.vocabSize) : 0;
+  const extent = top > 0 ? [chosen.length, info.vocabSize] : [1, 1];
+  return {
+    logit_rows: new ort.Tensor("int32", chosen, [chosen.length]),
+    top_extent: new ort.Tensor("int64", BigInt64Array.from(extent, BigInt), [2]),
+    top_k: new ort.Tensor("int64", BigInt64Array.of(BigInt(Math.max(top, 1))), [1]),
+  };
+}
+
+function wantsLast(wanted: LogitsWanted): boolean {
+  return typeof wanted === "object" && wanted.rows === "last";
+}
+
+/** Names of the outputs to fetch: what is not fetched is not copied. */
+export function logitOutputs(wanted: LogitsWanted): readonly string[] {
+  if (wanted === "none") return [];
+  return typeof wanted === "object" ? ["top_values", "top_ids", "log_sum_exp"] : ["logits"];
+}
+
+/** The step's result from the graph's outputs. Takes over their buffers. */
+export function readStep(
+  outputs: Record<string, Tensor>,
+  wanted: LogitsWanted,
+  taps: readonly number[],
+  runMs: number,
+): StepOutput {
+  return {
+    logits: wanted === "last" || wanted === "all" ? toMatrix(outputs["logits"]!) : null,
+    top: typeof wanted === "object" ? toTop(outputs) : null,
+    taps: taps.map((layer) => toMatrix(outputs[`hidden.${layer}`]!)),
+    runMs,
+  };
+}
+
+function toMatrix({ data, dims }: Tensor): Matrix {
+  return { data: data as Float32Array, rows: dims[0]!, cols: dims[1]! };
+}
+
+function toTop(outputs: Record<string, Tensor>): TopLogits {
+  const values = outputs["top_values"]!;
+  const wide = outputs["top_ids"]!.data as BigInt64Array;
+  // Ids are below 2^31: the low word of each int64 is the id.
+  const words = new Uint32Array(wide.buffer, wide.byteOffset, wide.length * 2);
+  const ids = new Uint32Array(wide.length);
+  for (let i = 0; i < ids.length; i++) ids[i] = words[2 * i]!;
+  return {
+    rows: values.dims[0]!,
+    k: values.dims[1]!,
+    ids,
+    values: values.data as Float32Array,
+    logSumExp: outputs["log_sum_exp"]!.data as Float32Array,
+  };
+}
+
+/** One result from those of consecutive chunks. */
+export function joinOutputs(parts: readonly StepOutput[]): StepOutput {
+  const taps = parts[0]!.taps.map((_, i) => joinMatrices(parts.map((part) => part.taps[i]!)));
+  const logits = parts.flatMap((part) => part.logits ?? []);
+  const tops = parts.flatMap((part) => part.top ?? []);
+  return {
+    logits: logits.length === 0 ? null : joinMatrices(logits),
+    top: tops.length === 0 ? null : joinTops(tops),
+    taps,
+    runMs: parts.reduce((sum, part) => sum + part.runMs, 0),
+  };
+}
+
+function joinMatrices(parts: readonly Matrix[]): Matrix {
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const { cols } = parts[0]!;
+  return { data: join(parts.map((part) => part.data), Float32Array), rows, cols };
+}
+
+function joinTops(parts: readonly TopLogits[]): TopLogits {
+  return {
+    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+    k: parts[0]!.k,
+    ids: join(parts.map((part) => part.ids), Uint32Array),
+    values: join(parts.map((part) => part.values), Float32Array),
+    logSumExp: join(parts.map((part) => part.logSumExp), Float32Array),
+  };
+}
+
+function join<T extends Float32Array | Uint32Array>(
+  parts: readonly T[],
+  Type: new (length: number) => T,
+): T {
+  if (parts.length === 1) return parts[0]!;
+  const joined = new Type(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

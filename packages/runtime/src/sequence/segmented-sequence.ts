@@ -1,0 +1,226 @@
+import {
+  type Block,
+  type Capabilities,
+  InferenceError,
+  type LogitsWanted,
+  type ModelInfo,
+  type Sequence,
+  type StepOptions,
+  type StepOutput,
+  throwIfAborted,
+} from "@frugal/core";
+
+import type { Ort, Tensor } from "../onnx/ort.ts";
+import { blockDepths, checkBlock, fillBlockBias } from "./block.ts";
+import { BlockFeedsPool } from "./block-feeds.ts";
+import { KvStore } from "./kv-store.ts";
+import { keepOfTree, type OpenTree, openTree } from "./open-tree.ts";
+import { checkLogits, joinOutputs, logitFeeds, logitOutputs, readStep } from "./outputs.ts";
+import { fillRotary } from "./rotary.ts";
+
+/** What the sequences of one model share. */
+export interface SequenceContext {
+  readonly ort: Ort;
+  readonly info: ModelInfo;
+  readonly capabilities: Capabilities;
+  readonly frequencies: Float64Array;
+  /** Rows of a long chain that run at once; abort works between such chunks. */
+  readonly chunk: number;
+  readonly feeds: BlockFeedsPool;
+  /** Lets pending events through, among them the one that aborts: a run blocks its thread. */
+  pause(): Promise<void>;
+  /** Runs the graph; rejects with `state` once the model is disposed. */
+  run(
+    feeds: Record<string, Tensor>,
+    outputs: readonly string[],
+  ): Promise<{ readonly outputs: Record<string, Tensor>; readonly milliseconds: number }>;
+}
+
+/** A {@link Sequence} over a graph with segmented attention: the cache is in JavaScript memory. */
+export class SegmentedSequence implements Sequence {
+  readonly #context: SequenceContext;
+  readonly #relative: boolean;
+  readonly #store: KvStore;
+  #past: { readonly keys: readonly Float32Array[]; readonly feeds: Record<string, Tensor> };
+  /** Branches in the cache, which must not be stepped from. */
+  #open: OpenTree | null = null;
+  #busy = false;
+  #disposed = false;
+
+  constructor(context: SequenceContext, relative: boolean, store: KvStore) {
+    this.#context = context;
+    this.#relative = relative;
+    this.#store = store;
+    this.#past = { keys: [], feeds: {} };
+  }
+
+  get info(): ModelInfo {
+    return this.#context.info;
+  }
+
+  get capabilities(): Capabilities {
+    return this.#context.capabilities;
+  }
+
+  get length(): number {
+    return this.#store.length;
+  }
+
+  async step(block: Block, options: StepOptions): Promise<StepOutput> {
+    this.#check();
+    if (this.#open !== null) {
+      throw new InferenceError("state", "step: the cache holds branches; call keep first");
+    }
+    const rows = checkBlock(block, this.info);
+    checkLogits(options, this.info);
+    const positions = this.#positions(block, rows);
+    throwIfAborted(options.signal);
+    const start = this.#store.length;
+    this.#busy = true;
+    try {
+      const output = await this.#run(block, positions, rows, options);
+      this.#open = openTree(start, block.parents);
+      return output;
+    } catch (error) {
+      this.#store.truncate(Math.min(start, this.#store.length));
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async keep(positions: Uint32Array): Promise<void> {
+    this.#check();
+    this.#store.keep(positions, this.#relative ? this.#context.frequencies : null);
+    if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
+  }
+
+  async fork(): Promise<Sequence> {
+    this.#check();
+    const copy = new SegmentedSequence(this.#context, this.#relative, this.#store.fork());
+    copy.#open = this.#open;
+    return copy;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#store.dispose();
+    this.#past = { keys: [], feeds: {} };
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new InferenceError("state", "sequence: used after dispose");
+    if (this.#busy) {
+      throw new InferenceError("state", "sequence: the step before has not finished yet");
+    }
+  }
+
+  /** Rotary position of every row. @throws {@link InferenceError} `range` */
+  #positions(block: Block, rows: number): Int32Array {
+    const { maxLength } = this.info;
+    const base = this.#relative ? this.#store.length : this.#store.nextPosition;
+    const positions = block.positions ?? blockDepths(block.parents, rows);
+    const offset = block.positions === undefined ? base : 0;
+    return positions.map((position, i) => {
+      const shifted = position + offset;
+      if (shifted >= 0 && shifted < maxLength) return shifted;
+      throw new InferenceError(
+        "range",
+        `positions[${i}]: expected a position in [0, ${maxLength}), got ${shifted}; ` +
+          "a cache policy bounds the length",
+      );
+    });
+  }
+
+  async #run(
+    block: Block,
+    positions: Int32Array,
+    rows: number,
+    options: StepOptions,
+  ): Promise<StepOutput> {
+    const { chunk } = this.#context;
+    if (rows <= chunk || block.parents !== undefined) {
+      return this.#runChunk(block, positions, options.logits, options);
+    }
+    const outputs: StepOutput[] = [];
+    for (let from = 0; from < rows; from += chunk) {
+      const to = Math.min(from + chunk, rows);
+      const part = sliceBlock(block, from, to);
+      const wanted = to === rows || wantsAllRows(options.logits) ? options.logits : "none";
+      throwIfAborted(options.signal);
+      outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted, options));
+      if (options.signal !== undefined) await this.#context.pause();
+    }
+    throwIfAborted(options.signal);
+    return joinOutputs(outputs);
+  }
+
+  async #runChunk(
+    block: Block,
+    positions: Int32Array,
+    wanted: LogitsWanted,
+    { taps = [] }: StepOptions,
+  ): Promise<StepOutput> {
+    const { feeds: pool, frequencies, info, ort } = this.#context;
+    const rows = positions.length;
+    const feeds =
+      block.tokens === undefined
+        ? pool.forEmbeddings(rows, block.embeddings!.data)
+        : pool.forTokens(rows);
+    if (block.tokens !== undefined) feeds.ids.set(block.tokens);
+    fillRotary(frequencies, positions, feeds.cos, feeds.sin);
+    fillBlockBias(block.parents, feeds.blockBias);
+
+    const { outputs, milliseconds } = await this.#context.run(
+      { ...feeds.tensors, ...this.#pastFeeds(), ...logitFeeds(ort, info, wanted, rows) },
+      [...cacheOutputs(info.layers), ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
+    );
+    this.#store.append(
+      cacheRows(outputs, "key", info.layers),
+      cacheRows(outputs, "value", info.layers),
+      positions,
+    );
+    return readStep(outputs, wanted, taps, milliseconds);
+  }
+
+  /** The cache as input tensors; they live as long as its buffers. */
+  #pastFeeds(): Record<string, Tensor> {
+    const store = this.#store;
+    if (this.#past.keys === store.keys) return this.#past.feeds;
+    const { ort, info } = this.#context;
+    const dims = [info.kvHeads, 1, store.capacity, info.headDim];
+    const feeds: Record<string, Tensor> = {
+      past_bias: new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]),
+    };
+    for (let layer = 0; layer < info.layers; layer++) {
+      feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
+      feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
+    }
+    this.#past = { keys: store.keys, feeds };
+    return feeds;
+  }
+}
+
+function cacheOutputs(layers: number): string[] {
+  return Array.from({ length: layers }, (_, l) => [`new.${l}.key`, `new.${l}.value`]).flat();
+}
+
+function cacheRows(
+  outputs: Record<string, Tensor>,
+  side: "key" | "value",
+  layers: number,
+): Float32Array[] {
+  return Array.from({ length: layers }, (_, l) => outputs[`new.${l}.${side}`]!.data as Float32Array);
+}
+
+function sliceBlock(block: Block, from: number, to: number): Block {
+  if (block.tokens !== undefined) return { tokens: block.tokens.subarray(from, to) };
+  const { cols, data } = block.embeddings!;
+  return {
+    embeddings: { data: data.subarray(from * cols, to * cols), rows: to - from, cols },
+  };
+}
+
+function wantsAllRows(wanted: LogitsWanted): boolean {
+  return wanted === "all" || (typeof wanted === "object" && wanted.rows !== "last");
+}

@@ -1,0 +1,159 @@
+import { bfloat16ToFloat32, float16ToFloat32, InferenceError } from "@frugal/core";
+
+import type { ModelConfig } from "../load/config.ts";
+import { checkBlockSize, quantizeBlocks } from "./quantize-blocks.ts";
+import { requireWeight, type Weight, type WeightMap } from "./weight-map.ts";
+import { type PlannedTensor, safetensorsPrefix } from "./write-safetensors.ts";
+
+/** How to quantize the linear weights of a model. */
+export interface QuantizeOptions {
+  /** Bits per weight of the layers. */
+  readonly bits: 4 | 8;
+  /** Bits per weight of the head, default 8: its errors go straight into the logits. */
+  readonly headBits?: 4 | 8;
+  /** Weights that share a scale, default 32. */
+  readonly blockSize?: number;
+}
+
+/** A linear weight to be quantized. */
+interface Job {
+  readonly source: string;
+  readonly name: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly bits: 4 | 8;
+}
+
+/**
+ * Writes a checkpoint with block-quantized linear weights as one self-contained safetensors file:
+ * `X.quantized` (U8, layout of `MatMulNBits`) and `X.scales` (F32) in place of `X`, everything else
+ * as it was. The head gets its own quantized copy also where it is tied to the embeddings.
+ *
+ * Weights of one product lie side by side, so that the graph can join them. Reads and writes one
+ * tensor at a time: memory is that of the largest.
+ *
+ * @param read bytes of a weight
+ * @param write appends to the file; called in order
+ * @param onProgress called with the fraction done, in `[0, 1]`
+ * @throws {@link InferenceError} `format` or `shape` for weights that do not fit the configuration,
+ *   `range` for weights that are not finite, naming the tensor.
+ */
+export async function quantizeCheckpoint(
+  config: ModelConfig,
+  weights: WeightMap,
+  options: QuantizeOptions,
+  read: (weight: Weight) => Promise<Uint8Array>,
+  write: (bytes: Uint8Array) => Promise<void>,
+  onProgress?: (fraction: number) => void,
+): Promise<void> {
+  const { bits, headBits = 8, blockSize = 32 } = options;
+  checkBlockSize(blockSize);
+  const jobs = linearWeights(config, bits, headBits);
+  const replaced = new Set(jobs.map((job) => job.source));
+  replaced.delete("model.embed_tokens.weight");
+  const kept = [...weights].filter(([name]) => !replaced.has(name));
+  const planned = [...kept.map(([name, weight]) => keep(name, weight)), ...plan(jobs, blockSize)];
+  await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
+
+  let done = 0;
+  const total = kept.length + jobs.length;
+  for (const [, weight] of kept) {
+    await write(await read(weight));
+    onProgress?.(++done / total);
+  }
+  for (const group of groups(jobs)) {
+    const scales: Uint8Array[] = [];
+    for (const job of group) {
+      const weight = requireWeight(weights, job.source, [job.rows, job.cols]);
+      const matrix = quantize(job, toFloat32(job.source, weight, await read(weight)), blockSize);
+      await write(matrix.blob);
+      scales.push(new Uint8Array(matrix.scales.buffer));
+      onProgress?.(++done / total);
+    }
+    for (const bytes of scales) await write(bytes);
+  }
+}
+
+/** Linear weights in the order of the graph; consecutive ones of a group share their input. */
+function linearWeights(config: ModelConfig, bits: 4 | 8, headBits: 4 | 8): Job[] {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const jobs: Job[] = [];
+  const add = (name: string, rows: number, cols: number): void => {
+    jobs.push({ source: name, name, rows, cols, bits });
+  };
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}`;
+    add(`${prefix}.self_attn.q_proj.weight`, heads * headDim, hiddenSize);
+    add(`${prefix}.self_attn.k_proj.weight`, kvHeads * headDim, hiddenSize);
+    add(`${prefix}.self_attn.v_proj.weight`, kvHeads * headDim, hiddenSize);
+    add(`${prefix}.self_attn.o_proj.weight`, hiddenSize, heads * headDim);
+    add(`${prefix}.mlp.gate_proj.weight`, intermediateSize, hiddenSize);
+    add(`${prefix}.mlp.up_proj.weight`, intermediateSize, hiddenSize);
+    add(`${prefix}.mlp.down_proj.weight`, hiddenSize, intermediateSize);
+  }
+  jobs.push({
+    source: config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight",
+    name: "lm_head.weight",
+    rows: vocabSize,
+    cols: hiddenSize,
+    bits: headBits,
+  });
+  return jobs;
+}
+
+/** Runs of jobs whose products can be joined: q, k, v and gate, up. */
+function groups(jobs: readonly Job[]): Job[][] {
+  const joined = /\.(k_proj|v_proj|up_proj)\./;
+  const result: Job[][] = [];
+  for (const job of jobs) {
+    if (joined.test(job.name)) result.at(-1)!.push(job);
+    else result.push([job]);
+  }
+  return result;
+}
+
+function plan(jobs: readonly Job[], blockSize: number): PlannedTensor[] {
+  return groups(jobs).flatMap((group) => [
+    ...group.map(({ name, rows, cols, bits }): PlannedTensor => {
+      const shape = [rows, Math.ceil(cols / blockSize), (blockSize * bits) / 8];
+      const length = shape.reduce((product, n) => product * n, 1);
+      return { name: `${name}.quantized`, dtype: "U8", shape, length };
+    }),
+    ...group.map(({ name, rows, cols }): PlannedTensor => {
+      const shape = [rows, Math.ceil(cols / blockSize)];
+      return { name: `${name}.scales`, dtype: "F32", shape, length: 4 * shape[0]! * shape[1]! };
+    }),
+  ]);
+}
+
+function keep(name: string, { dtype, shape, length }: Weight): PlannedTensor {
+  return { name, dtype: floatType(name, dtype), shape, length };
+}
+
+function floatType(name: string, dtype: string): "F32" | "F16" | "BF16" {
+  if (dtype === "F32" || dtype === "F16" || dtype === "BF16") return dtype;
+  throw new InferenceError("unsupported", `${name}: weights of type ${dtype}`);
+}
+
+function quantize(job: Job, values: Float32Array, blockSize: number) {
+  try {
+    return quantizeBlocks(values, job.rows, job.cols, job.bits, blockSize);
+  } catch (error) {
+    if (!InferenceError.is(error)) throw error;
+    throw new InferenceError(error.code, `${job.source}: ${error.message}`, { cause: error });
+  }
+}
+
+function toFloat32(name: string, weight: Weight, bytes: Uint8Array): Float32Array {
+  const type = floatType(name, weight.dtype);
+  // The bytes may start anywhere in their buffer; typed arrays want alignment.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  if (type === "F32") {
+    return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  }
+  const half = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+  const values = new Float32Array(half.length);
+  if (type === "BF16") bfloat16ToFloat32(half, values);
+  else float16ToFloat32(half, values);
+  return values;
+}
