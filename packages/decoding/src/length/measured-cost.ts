@@ -6,7 +6,10 @@ import { createStepCost } from "./step-cost.ts";
 export interface MeasuredCostOptions {
   /** The longest draft it asks for. Default 10. */
   readonly max?: number;
-  /** Steps between two tries of a longer draft than the best known. Default 16. */
+  /**
+   * Steps before another length than the best known is tried, at first; up to 16 times as many
+   * where that finds nothing better. Default 16.
+   */
   readonly exploreEvery?: number;
   /** Share of a new outcome in the running acceptance of its position, in (0, 1]. Default 0.05. */
   readonly rate?: number;
@@ -15,8 +18,14 @@ export interface MeasuredCostOptions {
 /** Acceptance assumed for a position that was never reached. */
 const assumedAcceptance = 0.7;
 
-/** Offsets from the best length that exploring steps try, in turn. */
-const explored = [1, 1, 2, 1, 1, 3] as const;
+/** What exploring steps try, in turn, next to the best known length. */
+const neighbours: readonly ((length: number) => number)[] = [
+  (length) => length + 1,
+  (length) => length - 1,
+  (length) => length + 1,
+  (length) => length >> 1,
+  (length) => length + 2,
+];
 
 /**
  * Chooses the draft length with the most expected tokens per millisecond.
@@ -24,9 +33,10 @@ const explored = [1, 1, 2, 1, 1, 3] as const;
  * Keeps the acceptance `a_i` of each draft position given that it was reached, the cost `c(s)` of a
  * target step of `s` rows and the cost `d` of a drafted token, as running means of what was
  * measured, and maximises `(1 + sum_j prod_{i<=j} a_i) / (g d + c(g + 1))` over `g` in `[0, max]`.
- * That includes 0: drafting stops where it does not pay, and is tried again now and then, each time
- * after a longer wait. Deterministic; reads no clock, the measurements come from the loop. Cost:
- * O(max) per step.
+ * That includes 0, where drafting does not pay. The first step is a plain one, to compare with; now
+ * and then a step tries a neighbouring length, less often while that finds nothing better.
+ *
+ * Deterministic; reads no clock, the measurements come from the loop. Cost: O(max) per step.
  *
  * @throws {@link InferenceError} `range` for an option outside its interval.
  * @see `docs/algorithms/draft-length.md`
@@ -41,11 +51,13 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   const acceptance: number[] = [];
   const reached: number[] = [];
   const targetCost = createStepCost();
-  let draftCost = 0;
-  let isDraftMeasured = false;
+  const draftCost = createStepCost();
+  let isDraftFree = true;
+  let hasBegun = false;
   let turns = 0;
   let wait = exploreEvery;
   let tries = 0;
+  let lastBest = -1;
 
   const best = (limit: number): number => {
     let length = 0;
@@ -53,6 +65,7 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
     let expected = 1;
     let survival = 1;
     let probability = assumedAcceptance;
+    const perToken = isDraftFree ? 0 : draftCost.estimate(1);
     for (let g = 0; g <= limit; g++) {
       if (g > 0) {
         // A position never reached is assumed to be like the one before it.
@@ -60,7 +73,7 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
         survival *= probability;
         expected += survival;
       }
-      const gain = expected / (g * draftCost + targetCost.estimate(g + 1));
+      const gain = expected / (g * perToken + targetCost.estimate(g + 1));
       if (gain > most) {
         most = gain;
         length = g;
@@ -72,19 +85,25 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   return {
     next(limit) {
       const bound = Math.min(limit, max);
+      // One plain step first: every other cost is judged against it.
+      if (!hasBegun) return 0;
       const length = best(bound);
       if (++turns < wait) return length;
       turns = 0;
-      // While drafting does not pay, look less and less often.
-      wait = length === 0 ? Math.min(2 * wait, 16 * exploreEvery) : exploreEvery;
-      return Math.min(bound, length + explored[tries++ % explored.length]!);
+      // Look around less and less often while that finds nothing better.
+      wait = length === lastBest ? Math.min(2 * wait, 16 * exploreEvery) : exploreEvery;
+      lastBest = length;
+      const tried = neighbours[tries++ % neighbours.length]!(length);
+      return Math.min(bound, tried === length || tried < 1 ? length + 1 : tried);
     },
     observe({ drafted, accepted, cut, targetMs, draftMs }) {
+      hasBegun = true;
       if (targetMs > 0) targetCost.observe(drafted + 1, targetMs);
       if (drafted === 0) return;
-      const perToken = draftMs / drafted;
-      draftCost = isDraftMeasured ? draftCost + 0.2 * (perToken - draftCost) : perToken;
-      isDraftMeasured = true;
+      if (draftMs > 0) {
+        isDraftFree = false;
+        draftCost.observe(1, draftMs / drafted);
+      }
       const looked = cut ? accepted : Math.min(accepted + 1, drafted);
       for (let i = 0; i < looked; i++) {
         const count = (reached[i] ?? 0) + 1;
