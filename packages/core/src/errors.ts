@@ -8,13 +8,7 @@
  * - `unsupported`: the model or the device cannot do what was asked.
  * - `backend`: the inference runtime failed; the original error is the `cause`.
  */
-export type InferenceErrorCode =
-  | "shape"
-  | "range"
-  | "format"
-  | "state"
-  | "unsupported"
-  | "backend";
+export type InferenceErrorCode = "shape" | "range" | "format" | "state" | "unsupported" | "backend";
 
 /** The only error this SDK throws on purpose. Branch on `code`, never on `message`. */
 export class InferenceError extends Error {

@@ -88,7 +88,11 @@ async function openCheckpoint(
   const { tensors } = await readSafetensors(new FolderFiles(weightFolder), location);
   const weights = new Map([...tensors].map(([name, entry]) => [name, { ...entry, location }]));
   const blockSize = options.blockSize ?? 32;
-  return { config, checkpoint: { weights, quantization: { blockSize, accuracyLevel } }, weightFolder };
+  return {
+    config,
+    checkpoint: { weights, quantization: { blockSize, accuracyLevel } },
+    weightFolder,
+  };
 }
 
 function quantizeOptions(quantize: "q8" | "q4" | QuantizeOptions): QuantizeOptions {

@@ -56,7 +56,9 @@ export function createLanguageModel(
   return {
     info,
     capabilities,
-    async createSequence({ positions = "cache-relative" }: SequenceOptions = {}): Promise<Sequence> {
+    async createSequence({
+      positions = "cache-relative",
+    }: SequenceOptions = {}): Promise<Sequence> {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
       return new SegmentedSequence(context, positions === "cache-relative", new KvStore(info));
     },

@@ -41,12 +41,7 @@ export class GraphBuilder {
   }
 
   /** Declares an output; `value` is renamed to `name` by an identity. */
-  output(
-    name: string,
-    value: string,
-    type: OnnxType,
-    dims: readonly (number | string)[],
-  ): void {
+  output(name: string, value: string, type: OnnxType, dims: readonly (number | string)[]): void {
     if (value !== name) this.#add("Identity", [value], [name], {});
     this.#outputs.push({ name, type, dims });
   }

@@ -37,8 +37,11 @@ export function buildLlama(
     );
     graph.output(`hidden.${layer + 1}`, hidden, "float32", ["s", config.hiddenSize]);
   }
-  addLogits(graph, config, checkpoint, (rows) =>
-    normalize(graph, config, checkpoint, "model.norm.weight", rows),
+  addLogits(
+    graph,
+    config,
+    checkpoint,
+    (rows) => normalize(graph, config, checkpoint, "model.norm.weight", rows),
     hidden,
   );
   return graph.finish(config.architecture);
@@ -62,8 +65,7 @@ function embed(
   const rows = graph.input("input_embeddings", "float32", ["e", config.hiddenSize]);
   const gathered = graph.node("Gather", [table, ids]);
   const stored = checkpoint.weights.get("model.embed_tokens.weight")!.dtype;
-  const widened =
-    stored === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
+  const widened = stored === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
   return graph.node("Concat", [widened, rows], { axis: { int: 0 } });
 }
 

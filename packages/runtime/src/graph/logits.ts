@@ -25,18 +25,16 @@ export function addLogits(
   const rows = graph.input("logit_rows", "int32", ["r"]);
   const chosen = normalize(graph.node("Gather", [hidden, rows]));
   const [logits] = project(graph, checkpoint, chosen, config.hiddenSize, [
-    { name: config.tieWordEmbeddings ? headOfTied(checkpoint) : "lm_head", outputs: config.vocabSize },
+    {
+      name: config.tieWordEmbeddings ? headOfTied(checkpoint) : "lm_head",
+      outputs: config.vocabSize,
+    },
   ]);
   graph.output("logits", logits!, "float32", ["r", config.vocabSize]);
 
   const extent = graph.input("top_extent", "int64", [2]);
   const k = graph.input("top_k", "int64", [1]);
-  const reduced = graph.node("Slice", [
-    logits!,
-    graph.ints([0, 0]),
-    extent,
-    graph.ints([0, 1]),
-  ]);
+  const reduced = graph.node("Slice", [logits!, graph.ints([0, 0]), extent, graph.ints([0, 1])]);
   const [values, ids] = graph.nodes("TopK", [reduced, k], 2, { axis: { int: 1 } });
   graph.output("top_values", values!, "float32", ["top_rows", "k"]);
   graph.output("top_ids", ids!, "int64", ["top_rows", "k"]);

@@ -59,7 +59,10 @@ export function parseModelConfig(config: unknown, generationConfig?: unknown): M
   }
   const headDim = count(json, "head_dim", hiddenSize / heads);
   if (headDim % 2 !== 0) {
-    throw new InferenceError("format", `config.json: head_dim: expected an even number, got ${headDim}`);
+    throw new InferenceError(
+      "format",
+      `config.json: head_dim: expected an even number, got ${headDim}`,
+    );
   }
   const rope = ropeOf(json);
   return {
@@ -78,7 +81,10 @@ export function parseModelConfig(config: unknown, generationConfig?: unknown): M
     tieWordEmbeddings: flag(json, "tie_word_embeddings", false),
     attentionBias: flag(json, "attention_bias", false),
     mlpBias: flag(json, "mlp_bias", false),
-    eosIds: eosIds(generationConfig === undefined ? json : object("generation_config.json", generationConfig), json),
+    eosIds: eosIds(
+      generationConfig === undefined ? json : object("generation_config.json", generationConfig),
+      json,
+    ),
   };
 }
 
@@ -130,7 +136,10 @@ function eosIds(first: Json, second: Json): readonly number[] {
   const ids = Array.isArray(value) ? (value as unknown[]) : [value];
   for (const id of ids) {
     if (!Number.isInteger(id) || (id as number) < 0) {
-      throw new InferenceError("format", `eos_token_id: expected ids, got ${JSON.stringify(value)}`);
+      throw new InferenceError(
+        "format",
+        `eos_token_id: expected ids, got ${JSON.stringify(value)}`,
+      );
     }
   }
   return ids as number[];

@@ -35,7 +35,10 @@ export class ProtobufWriter {
 
   /** A `string` field. Every ONNX name is written by this package and is ASCII. */
   string(field: number, value: string): void {
-    this.bytes(field, Uint8Array.from(value, (character) => character.charCodeAt(0)));
+    this.bytes(
+      field,
+      Uint8Array.from(value, (character) => character.charCodeAt(0)),
+    );
   }
 
   /** An embedded message, written by `write`. */

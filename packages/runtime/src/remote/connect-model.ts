@@ -11,14 +11,7 @@ import {
   throwIfAborted,
 } from "@frugal/core";
 
-import type {
-  Call,
-  LoadProgress,
-  ModelPort,
-  RemoteFailure,
-  Reply,
-  Response,
-} from "./protocol.ts";
+import type { Call, LoadProgress, ModelPort, RemoteFailure, Reply, Response } from "./protocol.ts";
 
 /** What the owner of the other end wants to know and has to do. */
 export interface ConnectionHooks {

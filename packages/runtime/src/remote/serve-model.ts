@@ -1,6 +1,14 @@
 import { type AbortLike, InferenceError, type LanguageModel, type Sequence } from "@frugal/core";
 
-import type { Call, LoadProgress, ModelPort, RemoteFailure, Reply, Request, Response } from "./protocol.ts";
+import type {
+  Call,
+  LoadProgress,
+  ModelPort,
+  RemoteFailure,
+  Reply,
+  Request,
+  Response,
+} from "./protocol.ts";
 
 /**
  * Loads a model and serves it to the {@link connectModel} at the other end of a port.

@@ -9,9 +9,7 @@ export interface OpenTree {
 
 /** The tree that a block of `parents` leaves behind at `start`, or null if it is a path. */
 export function openTree(start: number, parents: Int32Array | undefined): OpenTree | null {
-  return parents !== undefined && isBranching(parents)
-    ? { start, parents: parents.slice() }
-    : null;
+  return parents !== undefined && isBranching(parents) ? { start, parents: parents.slice() } : null;
 }
 
 /**

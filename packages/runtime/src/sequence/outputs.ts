@@ -25,7 +25,10 @@ export function checkLogits({ logits, taps = [] }: StepOptions, info: ModelInfo)
   }
   for (const tap of taps) {
     if (!Number.isInteger(tap) || tap < 0 || tap > info.layers) {
-      throw new InferenceError("range", `taps: expected a layer in [0, ${info.layers}], got ${tap}`);
+      throw new InferenceError(
+        "range",
+        `taps: expected a layer in [0, ${info.layers}], got ${tap}`,
+      );
     }
   }
 }
@@ -109,16 +112,32 @@ export function joinOutputs(parts: readonly StepOutput[]): StepOutput {
 function joinMatrices(parts: readonly Matrix[]): Matrix {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const { cols } = parts[0]!;
-  return { data: join(parts.map((part) => part.data), Float32Array), rows, cols };
+  return {
+    data: join(
+      parts.map((part) => part.data),
+      Float32Array,
+    ),
+    rows,
+    cols,
+  };
 }
 
 function joinTops(parts: readonly TopLogits[]): TopLogits {
   return {
     rows: parts.reduce((sum, part) => sum + part.rows, 0),
     k: parts[0]!.k,
-    ids: join(parts.map((part) => part.ids), Uint32Array),
-    values: join(parts.map((part) => part.values), Float32Array),
-    logSumExp: join(parts.map((part) => part.logSumExp), Float32Array),
+    ids: join(
+      parts.map((part) => part.ids),
+      Uint32Array,
+    ),
+    values: join(
+      parts.map((part) => part.values),
+      Float32Array,
+    ),
+    logSumExp: join(
+      parts.map((part) => part.logSumExp),
+      Float32Array,
+    ),
   };
 }
 

@@ -210,7 +210,10 @@ function cacheRows(
   side: "key" | "value",
   layers: number,
 ): Float32Array[] {
-  return Array.from({ length: layers }, (_, l) => outputs[`new.${l}.${side}`]!.data as Float32Array);
+  return Array.from(
+    { length: layers },
+    (_, l) => outputs[`new.${l}.${side}`]!.data as Float32Array,
+  );
 }
 
 function sliceBlock(block: Block, from: number, to: number): Block {

@@ -33,11 +33,7 @@ export function onnxTypeOf(name: string, weight: Weight): OnnxType {
  *
  * @throws {@link InferenceError} `format` if it is missing, `shape` if it has another shape.
  */
-export function requireWeight(
-  weights: WeightMap,
-  name: string,
-  shape: readonly number[],
-): Weight {
+export function requireWeight(weights: WeightMap, name: string, shape: readonly number[]): Weight {
   const weight = weights.get(name);
   if (weight === undefined) {
     throw new InferenceError("format", `${name}: the checkpoint has no such tensor`);
