@@ -11,6 +11,7 @@ import {
   throwIfAborted,
 } from "@frugal/core";
 
+import { checkSlots } from "../sequence/check-slots.ts";
 import type { Call, LoadProgress, ModelPort, RemoteFailure, Reply, Response } from "./protocol.ts";
 
 /** What the owner of the other end wants to know and has to do. */
@@ -51,7 +52,9 @@ export function connectModel(port: ModelPort, hooks: ConnectionHooks): Connectio
         resolve(new RemoteModel(calls, info, capabilities, hooks.close));
       } else if ("failed" in response) {
         settle();
-        void hooks.close().then(() => reject(toError(response.failed)));
+        // First: closing ends the thread, and its end is a failure too.
+        reject(toError(response.failed));
+        void hooks.close();
       } else calls.settle(response);
     });
   });
@@ -157,6 +160,7 @@ class RemoteSequence implements Sequence {
   readonly info: ModelInfo;
   readonly capabilities: Capabilities;
   #length: number;
+  #failure: unknown = null;
   #disposed = false;
 
   constructor(
@@ -195,8 +199,17 @@ class RemoteSequence implements Sequence {
     }
   }
 
+  /**
+   * Checks the slots here and does not wait for the other side: messages arrive in order, so the
+   * next step finds the rows gone. What could still fail there fails the next call.
+   */
   async keep(positions: Uint32Array): Promise<void> {
-    await this.#send({ kind: "keep", sequence: this.#id, positions });
+    this.#check();
+    checkSlots(positions, this.#length);
+    this.#length = positions.length;
+    this.#send({ kind: "keep", sequence: this.#id, positions }).catch((error: unknown) => {
+      this.#failure = error;
+    });
   }
 
   async fork(): Promise<Sequence> {
@@ -215,10 +228,15 @@ class RemoteSequence implements Sequence {
   }
 
   async #send(call: Call, signal?: StepOptions["signal"]): Promise<Reply> {
-    if (this.#disposed) throw new InferenceError("state", "sequence: used after dispose");
+    this.#check();
     const reply = await this.#calls.send(call, signal);
-    if (call.kind !== "fork") this.#length = reply.length ?? this.#length;
+    if (call.kind === "step") this.#length = reply.length!;
     return reply;
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new InferenceError("state", "sequence: used after dispose");
+    if (this.#failure !== null) throw this.#failure;
   }
 }
 

@@ -1,5 +1,4 @@
-import { InferenceError } from "@frugal/core";
-
+import { checkSlots } from "./check-slots.ts";
 import { rotateKey } from "./rotary.ts";
 
 /** Dimensions of a cache. */
@@ -247,22 +246,6 @@ function allocate(shape: KvShape, capacity: number): KvBuffers {
   const buffers = (): Float32Array[] =>
     Array.from({ length: shape.layers }, () => new Float32Array(size));
   return { capacity, keys: buffers(), values: buffers(), owners: 1 };
-}
-
-/** Checks the slots and returns how many leading ones stay where they are. */
-function checkSlots(slots: Uint32Array, length: number): number {
-  let still = 0;
-  for (let i = 0; i < slots.length; i++) {
-    const slot = slots[i]!;
-    if (slot >= length || (i > 0 && slot <= slots[i - 1]!)) {
-      throw new InferenceError(
-        "range",
-        `positions: expected ascending slots in [0, ${length}), got ${slot} at index ${i}`,
-      );
-    }
-    if (slot === i) still++;
-  }
-  return still;
 }
 
 /** Calls back for every run of consecutive old slots: new slot, old slot, rows. */
