@@ -38,6 +38,7 @@ export async function loadInline(
   const { device = "cpu", chunk = 256 } = options;
   checkCount("chunk", chunk);
   if (options.threads !== undefined) checkCount("threads", options.threads);
+  checkAccuracyLevel(options.accuracyLevel);
   await checkFolder(folder);
   const ort = await importOrt();
   await checkDevice(ort, device);
@@ -148,6 +149,11 @@ async function createSession(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
   }
+}
+
+function checkAccuracyLevel(level: number = 4): void {
+  if (level === 0 || level === 1 || level === 4) return;
+  throw new InferenceError("range", `accuracyLevel: expected 0, 1 or 4, got ${level}`);
 }
 
 function checkCount(name: string, value: number): void {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -12,6 +12,7 @@ import {
 } from "@frugal/runtime";
 
 import type { FolderFiles } from "./folder-files.ts";
+import { onPath } from "./on-path.ts";
 
 /** Changes when quantization writes other bytes for the same input. */
 const version = 1;
@@ -19,9 +20,11 @@ const version = 1;
 /**
  * Path of the quantized weights of a model, written on first use.
  *
- * The name holds a digest of what the content depends on: the options, and name, size and time of
- * change of every weight file. The file appears under its name only when it is complete, so that a
+ * The name holds a digest of what the content depends on: the options, the configuration, and name,
+ * size and time of change of every weight file. The file appears under its name only when it is complete, so that a
  * process that dies halfway, or two that start together, leave nothing broken behind.
+ *
+ * @throws {@link InferenceError} `backend` naming the path if the folder cannot be written.
  */
 export async function quantizedWeights(
   folder: string,
@@ -32,16 +35,16 @@ export async function quantizedWeights(
   onProgress: (progress: LoadProgress) => void,
 ): Promise<string> {
   const { bits, headBits = 8, blockSize = 32 } = options;
-  const settings = { version, bits, headBits, blockSize };
+  const settings = { version, bits, headBits, blockSize, config: model.config };
   const digest = createHash("sha256").update(JSON.stringify(settings));
   for (const location of new Set([...model.weights.values()].map((weight) => weight.location))) {
-    const { size, mtimeMs } = await stat(join(folder, location));
+    const { size, mtimeMs } = await onPath(join(folder, location), (path) => stat(path));
     digest.update(JSON.stringify([resolve(folder), location, size, mtimeMs]));
   }
   const name = `${basename(resolve(folder))}-q${bits}-${digest.digest("hex").slice(0, 16)}`;
   const path = join(cacheFolder, `${name}.safetensors`);
   if (await exists(path)) return path;
-  await mkdir(cacheFolder, { recursive: true });
+  await onPath(cacheFolder, () => mkdir(cacheFolder, { recursive: true }));
   await writeWhole(path, (write) =>
     quantizeCheckpoint(
       model.config,
@@ -57,7 +60,8 @@ export async function quantizedWeights(
 
 function defaultCacheFolder(): string {
   const { FRUGAL_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
-  return own ?? join(xdg ?? join(homedir(), ".cache"), "frugal");
+  // Empty counts as unset, as the XDG specification says.
+  return own || join(xdg || join(homedir(), ".cache"), "frugal");
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -72,19 +76,19 @@ async function writeWhole(
   path: string,
   produce: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const partial = `${path}.${process.pid}-${performance.now()}.partial`;
-  const file = await open(partial, "wx");
+  const partial = `${path}.${randomUUID()}.partial`;
   try {
-    try {
-      await produce(async (bytes) => {
-        await file.writeFile(bytes);
-      });
-    } finally {
-      await file.close();
-    }
-    await rename(partial, path);
+    await onPath(partial, async () => {
+      const file = await open(partial, "wx");
+      try {
+        await produce((bytes) => file.writeFile(bytes));
+      } finally {
+        await file.close();
+      }
+      await rename(partial, path);
+    });
   } catch (error) {
-    await rm(partial, { force: true });
+    await rm(partial, { force: true }).catch(() => {});
     throw error;
   }
 }

@@ -44,12 +44,15 @@ export function createLanguageModel(
     capabilities,
     frequencies: rotaryFrequencies(config),
     chunk: options.chunk ?? 256,
-    feeds: new BlockFeedsPool(ort, info.hiddenSize, info.headDim),
+    feeds: new BlockFeedsPool(ort, info),
     pause: options.pause,
     async run(feeds, names) {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
       const start = options.clock();
-      const outputs = await runSession(session, feeds, names);
+      const outputs = await runSession(session, feeds, names).catch((error: unknown) => {
+        if (disposed === null) throw error;
+        throw new InferenceError("state", "model: disposed during the step", { cause: error });
+      });
       return { outputs, milliseconds: options.clock() - start };
     },
   };
@@ -85,7 +88,7 @@ async function runSession(
   names: readonly string[],
 ): Promise<Record<string, Tensor>> {
   try {
-    return (await session.run(feeds, names)) as Record<string, Tensor>;
+    return await session.run(feeds, names);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

@@ -32,6 +32,8 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, OnnxInitializer>();
   readonly #inputs: OnnxValue[] = [];
   readonly #outputs: OnnxValue[] = [];
+  /** Final names of the values that are outputs. */
+  readonly #names = new Map<string, string>();
   #scope = "";
 
   /** Declares an input of the graph. */
@@ -40,9 +42,9 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Declares an output; `value` is renamed to `name` by an identity. */
+  /** Declares the result of a node as an output; in the model it goes by the output's name. */
   output(name: string, value: string, type: OnnxType, dims: readonly (number | string)[]): void {
-    if (value !== name) this.#add("Identity", [value], [name], {});
+    this.#names.set(value, name);
     this.#outputs.push({ name, type, dims });
   }
 
@@ -100,9 +102,14 @@ export class GraphBuilder {
 
   /** The model's bytes. */
   finish(name: string): Uint8Array {
+    const rename = (value: string): string => this.#names.get(value) ?? value;
     return encodeOnnxModel({
       name,
-      nodes: this.#nodes,
+      nodes: this.#nodes.map(({ inputs, outputs, ...node }) => ({
+        ...node,
+        inputs: inputs.map(rename),
+        outputs: outputs.map(rename),
+      })),
       initializers: [...this.#initializers.values()],
       inputs: this.#inputs,
       outputs: this.#outputs,

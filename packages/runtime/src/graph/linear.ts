@@ -1,5 +1,3 @@
-import { InferenceError } from "@frugal/core";
-
 import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
@@ -134,9 +132,6 @@ function floatConstant(
   dims: readonly number[],
 ): string {
   const type = onnxTypeOf(name, parts[0]!);
-  if (type === "uint8") {
-    throw new InferenceError("unsupported", `${name}: expected floating-point weights, got U8`);
-  }
   const stored = graph.external(name, type, dims, joinRanges(parts));
   return type === "float32" ? stored : graph.node("Cast", [stored], { to: { int: 1 } });
 }

@@ -19,11 +19,13 @@ export function addLogits(
   graph: GraphBuilder,
   config: ModelConfig,
   checkpoint: Checkpoint,
-  normalize: (rows: string) => string,
   hidden: string,
+  normalize: (rows: string) => string,
 ): void {
   const rows = graph.input("logit_rows", "int32", ["r"]);
-  const chosen = normalize(graph.node("Gather", [hidden, rows]));
+  const gathered = graph.node("Gather", [hidden, rows], { axis: { int: 1 } });
+  const flat = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
+  const chosen = normalize(flat);
   const [logits] = project(graph, checkpoint, chosen, config.hiddenSize, [
     {
       name: config.tieWordEmbeddings ? headOfTied(checkpoint) : "lm_head",

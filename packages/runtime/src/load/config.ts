@@ -1,5 +1,7 @@
 import { InferenceError } from "@frugal/core";
 
+import { describeValue } from "./describe-value.ts";
+
 /** Rescaling of the rotary frequencies, as `rope_scaling` of a configuration describes it. */
 export type RopeScaling =
   | { readonly kind: "none" }
@@ -93,14 +95,14 @@ function checkArchitecture(json: Json): string {
   if (architecture !== "llama") {
     throw new InferenceError(
       "unsupported",
-      `config.json: model_type: expected "llama", got ${JSON.stringify(architecture)}`,
+      `config.json: model_type: expected "llama", got ${describeValue(architecture)}`,
     );
   }
   const activation = json["hidden_act"] ?? "silu";
   if (activation !== "silu") {
     throw new InferenceError(
       "unsupported",
-      `config.json: hidden_act: expected "silu", got ${JSON.stringify(activation)}`,
+      `config.json: hidden_act: expected "silu", got ${describeValue(activation)}`,
     );
   }
   return architecture;
@@ -127,7 +129,7 @@ function parseRopeScaling(rope: Json): RopeScaling {
   }
   throw new InferenceError(
     "unsupported",
-    `config.json: rope_type: expected "default", "linear" or "llama3", got ${JSON.stringify(kind)}`,
+    `config.json: rope_type: expected "default", "linear" or "llama3", got ${describeValue(kind)}`,
   );
 }
 
@@ -136,10 +138,7 @@ function eosIds(first: Json, second: Json): readonly number[] {
   const ids = Array.isArray(value) ? (value as unknown[]) : [value];
   for (const id of ids) {
     if (!Number.isInteger(id) || (id as number) < 0) {
-      throw new InferenceError(
-        "format",
-        `eos_token_id: expected ids, got ${JSON.stringify(value)}`,
-      );
+      throw new InferenceError("format", `eos_token_id: expected ids, got ${describeValue(value)}`);
     }
   }
   return ids as number[];
@@ -147,7 +146,7 @@ function eosIds(first: Json, second: Json): readonly number[] {
 
 function object(what: string, value: unknown): Json {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InferenceError("format", `${what}: expected an object, got ${JSON.stringify(value)}`);
+    throw new InferenceError("format", `${what}: expected an object, got ${describeValue(value)}`);
   }
   return value as Json;
 }
@@ -157,7 +156,7 @@ function count(json: Json, field: string, fallback?: number): number {
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 2 ** 31) {
     throw new InferenceError(
       "format",
-      `config.json: ${field}: expected a positive integer, got ${JSON.stringify(value)}`,
+      `config.json: ${field}: expected a positive integer, got ${describeValue(value)}`,
     );
   }
   return value as number;
@@ -168,7 +167,7 @@ function positive(json: Json, field: string, fallback?: number): number {
   if (typeof value !== "number" || !(value > 0) || value === Infinity) {
     throw new InferenceError(
       "format",
-      `config.json: ${field}: expected a positive number, got ${JSON.stringify(value)}`,
+      `config.json: ${field}: expected a positive number, got ${describeValue(value)}`,
     );
   }
   return value;
@@ -179,7 +178,7 @@ function flag(json: Json, field: string, fallback: boolean): boolean {
   if (typeof value !== "boolean") {
     throw new InferenceError(
       "format",
-      `config.json: ${field}: expected true or false, got ${JSON.stringify(value)}`,
+      `config.json: ${field}: expected true or false, got ${describeValue(value)}`,
     );
   }
   return value;

@@ -7,6 +7,7 @@ import {
 } from "../weights/safetensors.ts";
 import type { Weight, WeightMap } from "../weights/weight-map.ts";
 import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { describeValue } from "./describe-value.ts";
 
 /** Every engine has it; the compiler's ECMAScript library does not. */
 declare const TextDecoder: new (
@@ -73,15 +74,22 @@ async function shardNames(files: ModelFiles): Promise<readonly string[]> {
   const single = "model.safetensors";
   if ((await files.size(single)) !== null) return [single];
   const index = (await readJson(files, "model.safetensors.index.json")) as {
-    weight_map?: Record<string, unknown>;
+    weight_map?: unknown;
   } | null;
   if (index === null) throw new InferenceError("format", `${single}: no such file`);
-  const names = [...new Set(Object.values(index.weight_map ?? {}))];
+  const map = index.weight_map;
+  if (typeof map !== "object" || map === null || Array.isArray(map)) {
+    throw new InferenceError(
+      "format",
+      `model.safetensors.index.json: weight_map: expected an object, got ${describeValue(map)}`,
+    );
+  }
+  const names: unknown[] = [...new Set(Object.values(map))];
   for (const name of names) {
     if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || name.startsWith(".")) {
       throw new InferenceError(
         "format",
-        `model.safetensors.index.json: bad file name ${JSON.stringify(name)}`,
+        `model.safetensors.index.json: bad file name ${describeValue(name)}`,
       );
     }
   }

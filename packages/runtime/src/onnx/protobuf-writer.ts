@@ -1,3 +1,6 @@
+/** Every engine has it; the compiler's ECMAScript library does not. */
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
 /**
  * Writes the protobuf wire format: just the field kinds that ONNX messages use.
  *
@@ -33,12 +36,9 @@ export class ProtobufWriter {
     this.#length += value.length;
   }
 
-  /** A `string` field. Every ONNX name is written by this package and is ASCII. */
+  /** A `string` field. File names may hold any character. */
   string(field: number, value: string): void {
-    this.bytes(
-      field,
-      Uint8Array.from(value, (character) => character.charCodeAt(0)),
-    );
+    this.bytes(field, new TextEncoder().encode(value));
   }
 
   /** An embedded message, written by `write`. */

@@ -78,15 +78,22 @@ export function isBranching(parents: Int32Array): boolean {
 }
 
 /**
- * Additive mask of a block, `[s, s]` row-major: 0 where row `i` sees row `j` (itself and its
- * ancestors), {@link masked} elsewhere. Unchecked: parents precede their children.
+ * Additive mask of a block: 0 where row `i` sees row `j` (itself and its ancestors), {@link masked}
+ * elsewhere. `bias` is `[s * group, s]` row-major; the `group` query heads that share a KV head
+ * have one line each, next to each other. Unchecked: parents precede their children.
  */
-export function fillBlockBias(parents: Int32Array | undefined, bias: Float32Array): void {
-  const rows = Math.sqrt(bias.length);
+export function fillBlockBias(
+  parents: Int32Array | undefined,
+  rows: number,
+  bias: Float32Array,
+): void {
+  const stride = bias.length / rows;
   bias.fill(masked);
   for (let i = 0; i < rows; i++) {
+    const at = i * stride;
     const parent = parents === undefined ? i - 1 : parents[i]!;
-    if (parent >= 0) bias.copyWithin(i * rows, parent * rows, parent * rows + i);
-    bias[i * rows + i] = 0;
+    if (parent >= 0) bias.copyWithin(at, parent * stride, parent * stride + i);
+    bias[at + i] = 0;
+    for (let next = rows; next < stride; next += rows) bias.copyWithin(at + next, at, at + rows);
   }
 }

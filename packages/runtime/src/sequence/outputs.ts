@@ -76,8 +76,10 @@ export function readStep(
   };
 }
 
+/** Leading dimensions become rows. */
 function toMatrix({ data, dims }: Tensor): Matrix {
-  return { data: data as Float32Array, rows: dims[0]!, cols: dims[1]! };
+  const cols = dims.at(-1)!;
+  return { data: data as Float32Array, rows: data.length / cols, cols };
 }
 
 function toTop(outputs: Record<string, Tensor>): TopLogits {

@@ -169,12 +169,13 @@ export class SegmentedSequence implements Sequence {
         : pool.forTokens(rows);
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
     fillRotary(frequencies, positions, feeds.cos, feeds.sin);
-    fillBlockBias(block.parents, feeds.blockBias);
+    fillBlockBias(block.parents, rows, feeds.blockBias);
 
     const { outputs, milliseconds } = await this.#context.run(
       { ...feeds.tensors, ...this.#pastFeeds(), ...logitFeeds(ort, info, wanted, rows) },
       [...cacheOutputs(info.layers), ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
     );
+    if (block.tokens !== undefined) pool.giveBack(feeds);
     this.#store.append(
       cacheRows(outputs, "key", info.layers),
       cacheRows(outputs, "value", info.layers),

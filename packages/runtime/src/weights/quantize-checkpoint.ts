@@ -35,8 +35,9 @@ interface Job {
  * @param read bytes of a weight
  * @param write appends to the file; called in order
  * @param onProgress called with the fraction done, in `[0, 1]`
- * @throws {@link InferenceError} `format` or `shape` for weights that do not fit the configuration,
- *   `range` for weights that are not finite, naming the tensor.
+ * @throws {@link InferenceError} `format` or `shape` for weights that do not fit the configuration
+ *   or that `read` gives too few bytes of, `range` for weights that are not finite, naming the
+ *   tensor; `range` for options that no kernel exists for.
  */
 export async function quantizeCheckpoint(
   config: ModelConfig,
@@ -47,7 +48,17 @@ export async function quantizeCheckpoint(
   onProgress?: (fraction: number) => void,
 ): Promise<void> {
   const { bits, headBits = 8, blockSize = 32 } = options;
+  checkBits("bits", bits);
+  checkBits("headBits", headBits);
   checkBlockSize(blockSize);
+  const readWhole = async (name: string, weight: Weight): Promise<Uint8Array> => {
+    const bytes = await read(weight);
+    if (bytes.length === weight.length) return bytes;
+    throw new InferenceError(
+      "format",
+      `${name}: expected ${weight.length} bytes in ${weight.location}, got ${bytes.length}`,
+    );
+  };
   const jobs = linearWeights(config, bits, headBits);
   const replaced = new Set(jobs.map((job) => job.source));
   replaced.delete("model.embed_tokens.weight");
@@ -57,21 +68,27 @@ export async function quantizeCheckpoint(
 
   let done = 0;
   const total = kept.length + jobs.length;
-  for (const [, weight] of kept) {
-    await write(await read(weight));
+  for (const [name, weight] of kept) {
+    await write(await readWhole(name, weight));
     onProgress?.(++done / total);
   }
   for (const group of groups(jobs)) {
     const scales: Uint8Array[] = [];
     for (const job of group) {
       const weight = requireWeight(weights, job.source, [job.rows, job.cols]);
-      const matrix = quantize(job, toFloat32(job.source, weight, await read(weight)), blockSize);
+      const bytes = await readWhole(job.source, weight);
+      const matrix = quantize(job, toFloat32(job.source, weight, bytes), blockSize);
       await write(matrix.blob);
       scales.push(new Uint8Array(matrix.scales.buffer));
       onProgress?.(++done / total);
     }
     for (const bytes of scales) await write(bytes);
   }
+}
+
+function checkBits(name: string, bits: number): void {
+  if (bits === 4 || bits === 8) return;
+  throw new InferenceError("range", `${name}: expected 4 or 8, got ${bits}`);
 }
 
 /** Linear weights in the order of the graph; consecutive ones of a group share their input. */

@@ -1,26 +1,29 @@
 import { InferenceError } from "@frugal/core";
 
+import { describeValue } from "../load/describe-value.ts";
+import { duplicateKey } from "./duplicate-key.ts";
+
 /** Element types of the safetensors format that this package reads. */
 export type SafetensorsType = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8" | "I8" | "BOOL";
 
 /** Bytes per element. */
-const elementSize: Readonly<Record<string, number>> = {
-  F64: 8,
-  I64: 8,
-  U64: 8,
-  F32: 4,
-  I32: 4,
-  U32: 4,
-  F16: 2,
-  BF16: 2,
-  I16: 2,
-  U16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
-  F8_E4M3: 1,
-  F8_E5M2: 1,
-};
+const elementSize: ReadonlyMap<unknown, number> = /* @__PURE__ */ new Map([
+  ["F64", 8],
+  ["I64", 8],
+  ["U64", 8],
+  ["F32", 4],
+  ["I32", 4],
+  ["U32", 4],
+  ["F16", 2],
+  ["BF16", 2],
+  ["I16", 2],
+  ["U16", 2],
+  ["I8", 1],
+  ["U8", 1],
+  ["BOOL", 1],
+  ["F8_E4M3", 1],
+  ["F8_E5M2", 1],
+]);
 
 /** Where a tensor lies in a safetensors file. */
 export interface SafetensorsEntry {
@@ -105,6 +108,10 @@ function parseJson(json: string): Record<string, unknown> {
   if (typeof root !== "object" || root === null || Array.isArray(root)) {
     throw new InferenceError("format", "safetensors: expected the header to be an object");
   }
+  const duplicate = duplicateKey(json);
+  if (duplicate !== null) {
+    throw new InferenceError("format", `safetensors: ${describeValue(duplicate)} appears twice`);
+  }
   return root as Record<string, unknown>;
 }
 
@@ -122,17 +129,17 @@ function readEntry(
   fileSize: number,
 ): SafetensorsEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const size = typeof dtype === "string" ? elementSize[dtype] : undefined;
+  const size = elementSize.get(dtype);
   if (typeof dtype !== "string" || size === undefined) {
-    throw new InferenceError("format", `safetensors: ${name}: unknown dtype ${String(dtype)}`);
+    throw new InferenceError("format", `safetensors: ${name}: bad dtype ${describeValue(dtype)}`);
   }
   if (!isCounts(shape)) {
-    throw new InferenceError("format", `safetensors: ${name}: bad shape ${JSON.stringify(shape)}`);
+    throw new InferenceError("format", `safetensors: ${name}: bad shape ${describeValue(shape)}`);
   }
   if (!isCounts(offsets) || offsets.length !== 2) {
     throw new InferenceError(
       "format",
-      `safetensors: ${name}: bad data_offsets ${JSON.stringify(offsets)}`,
+      `safetensors: ${name}: bad data_offsets ${describeValue(offsets)}`,
     );
   }
   const [begin, end] = offsets as [number, number];
@@ -140,7 +147,7 @@ function readEntry(
   if (end - begin !== expected) {
     throw new InferenceError(
       "format",
-      `safetensors: ${name}: [${shape.join(", ")}] of ${dtype} needs ${expected} bytes, ` +
+      `safetensors: ${name}: ${describeValue(shape)} of ${dtype} needs ${expected} bytes, ` +
         `data_offsets give ${end - begin}`,
     );
   }

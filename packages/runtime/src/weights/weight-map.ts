@@ -16,14 +16,20 @@ const onnxTypes: Readonly<Record<string, OnnxType>> = {
   F32: "float32",
   F16: "float16",
   BF16: "bfloat16",
-  U8: "uint8",
 };
 
-/** The ONNX type of a stored tensor. @throws {@link InferenceError} `unsupported` */
+/**
+ * The ONNX type of a floating-point tensor.
+ *
+ * @throws {@link InferenceError} `unsupported` for what ONNX Runtime cannot cast to float32.
+ */
 export function onnxTypeOf(name: string, weight: Weight): OnnxType {
   const type = onnxTypes[weight.dtype];
   if (type === undefined) {
-    throw new InferenceError("unsupported", `${name}: weights of type ${weight.dtype}`);
+    throw new InferenceError(
+      "unsupported",
+      `${name}: expected weights of type F32, F16 or BF16, got ${weight.dtype}`,
+    );
   }
   return type;
 }

@@ -1,14 +1,14 @@
 import type { ModelConfig } from "../../load/config.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 
-/** A layer's queries, keys and values, `[s, heads * headDim]`, before the rotary embedding. */
+/** A layer's queries, keys and values, `[1, s, heads * headDim]`, before the rotary embedding. */
 export interface Projected {
   readonly query: string;
   readonly key: string;
   readonly value: string;
 }
 
-/** Adds the attention of one layer and its cache to the graph; returns `[s, heads * headDim]`. */
+/** Adds the attention of one layer and its cache to the graph; returns `[1, s, heads * headDim]`. */
 export type LayerAttention = (layer: number, projected: Projected) => string;
 
 /**

@@ -22,18 +22,12 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
     graph.input("total_length", "int32", [1]),
   ];
   const cache = [1, kvHeads, "capacity", headDim];
-  const batch = (rows: string, width: number): string =>
-    graph.node("Reshape", [rows, graph.ints([1, -1, width])]);
 
   return (layer, { query, key, value }) => {
     const past = ["key", "value"].map((side) =>
       graph.input(`past.${layer}.${side}`, "float32", cache),
     );
-    const rotated = [
-      batch(rotate(graph, config, query, heads), heads * headDim),
-      batch(rotate(graph, config, key, kvHeads), kvHeads * headDim),
-      batch(value, kvHeads * headDim),
-    ];
+    const rotated = [rotate(graph, query, heads), rotate(graph, key, kvHeads), value];
     const [attended, presentKey, presentValue] = graph.nodes(
       "GroupQueryAttention",
       [...rotated, ...past, ...lengths],
@@ -42,6 +36,6 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
     );
     graph.output(`present.${layer}.key`, presentKey!, "float32", cache);
     graph.output(`present.${layer}.value`, presentValue!, "float32", cache);
-    return graph.node("Reshape", [attended!, graph.ints([-1, heads * headDim])]);
+    return attended!;
   };
 };

@@ -14,16 +14,17 @@ import { rotate } from "./rotate.ts";
  * The query heads that share a KV head are stacked as rows of one product, so that each cached key
  * is read once per KV head and not once per query head.
  *
- * Inputs per layer: `past.{l}.key`, `past.{l}.value` `[kvHeads, 1, capacity, headDim]`; shared:
- * `past_bias` `[1, 1, 1 or s, capacity]`, `block_bias` `[1, 1, s, s]`, `cos`, `sin`
- * `[s, headDim / 2]`. Outputs per layer: `new.{l}.key`, `new.{l}.value` `[kvHeads, 1, s, headDim]`.
+ * The rows of a KV head are ordered by new row, then by query head of the group. Inputs per layer:
+ * `past.{l}.key`, `past.{l}.value` `[kvHeads, 1, capacity, headDim]`; shared: `past_bias`
+ * `[1, 1, 1, capacity]`, `block_bias` `[1, 1, s * group, s]`, `cos`, `sin` `[s, headDim / 2]`.
+ * Outputs per layer: `new.{l}.key`, `new.{l}.value` `[kvHeads, 1, s, headDim]`.
  */
 export const segmentedAttention: AttentionProfile = (graph, config) => {
   const { heads, kvHeads, headDim } = config;
   graph.input("cos", "float32", ["s", headDim / 2]);
   graph.input("sin", "float32", ["s", headDim / 2]);
-  const pastBias = graph.input("past_bias", "float32", [1, 1, "bias_rows", "capacity"]);
-  const blockBias = graph.input("block_bias", "float32", [1, 1, "s", "s"]);
+  const pastBias = graph.input("past_bias", "float32", [1, 1, 1, "capacity"]);
+  const blockBias = graph.input("block_bias", "float32", [1, 1, "s * group", "s"]);
   const segments = graph.node("Concat", [length(graph, pastBias), length(graph, blockBias)], {
     axis: { int: 0 },
   });
@@ -33,25 +34,22 @@ export const segmentedAttention: AttentionProfile = (graph, config) => {
   return (layer, { query, key, value }) => {
     const pastKey = graph.input(`past.${layer}.key`, "float32", cache);
     const pastValue = graph.input(`past.${layer}.value`, "float32", cache);
-    const newKey = toHeads(graph, rotate(graph, config, key, kvHeads), kvHeads, headDim);
+    const newKey = toHeads(graph, rotate(graph, key, kvHeads), kvHeads, headDim);
     const newValue = toHeads(graph, value, kvHeads, headDim);
     graph.output(`new.${layer}.key`, newKey, "float32", rows);
     graph.output(`new.${layer}.value`, newValue, "float32", rows);
 
-    const queries = stackGroups(graph, rotate(graph, config, query, heads), config);
+    const queries = stackGroups(graph, rotate(graph, query, heads), config);
     const scores = graph.node(
       "Concat",
       [
-        graph.node("Add", [products(graph, config, queries, pastKey), pastBias]),
-        graph.node("Add", [products(graph, config, queries, newKey), blockBias]),
+        graph.node("Add", [products(graph, queries, pastKey, headDim), pastBias]),
+        graph.node("Add", [products(graph, queries, newKey, headDim), blockBias]),
       ],
       { axis: { int: 3 } },
     );
     const weights = graph.node("Softmax", [scores], { axis: { int: 3 } });
-    const stacked = graph.node("Reshape", [weights, graph.ints([0, 1, -1, 0])]);
-    const [past, block] = graph.nodes("Split", [stacked, segments], 2, {
-      axis: { int: 3 },
-    });
+    const [past, block] = graph.nodes("Split", [weights, segments], 2, { axis: { int: 3 } });
     const attended = graph.node("Add", [
       graph.node("MatMul", [past!, pastValue]),
       graph.node("MatMul", [block!, newValue]),
@@ -65,38 +63,34 @@ function length(graph: GraphBuilder, value: string): string {
   return graph.node("Shape", [value], { start: { int: 3 }, end: { int: 4 } });
 }
 
-/** `[s, heads * D]` -> `[heads, 1, s, D]`. */
+/** `[1, s, heads * D]` -> `[heads, 1, s, D]`. */
 function toHeads(graph: GraphBuilder, rows: string, heads: number, headDim: number): string {
-  const split = graph.node("Reshape", [rows, graph.ints([-1, heads, 1, headDim])]);
-  return graph.node("Transpose", [split], { perm: { ints: [1, 2, 0, 3] } });
+  const split = graph.node("Reshape", [rows, graph.ints([1, -1, heads, headDim])]);
+  return graph.node("Transpose", [split], { perm: { ints: [2, 0, 1, 3] } });
 }
 
-/** `[s, kvHeads * group * D]` -> `[kvHeads, 1, group * s, D]`. */
+/** `[1, s, kvHeads * group * D]` -> `[kvHeads, 1, s * group, D]`. */
 function stackGroups(graph: GraphBuilder, rows: string, config: ModelConfig): string {
   const { heads, kvHeads, headDim } = config;
-  const split = graph.node("Reshape", [rows, graph.ints([-1, kvHeads, heads / kvHeads, headDim])]);
-  const grouped = graph.node("Transpose", [split], { perm: { ints: [1, 2, 0, 3] } });
+  const width = (heads / kvHeads) * headDim;
+  const split = graph.node("Reshape", [rows, graph.ints([-1, kvHeads, width])]);
+  const grouped = graph.node("Transpose", [split], { perm: { ints: [1, 0, 2] } });
   return graph.node("Reshape", [grouped, graph.ints([kvHeads, 1, -1, headDim])]);
 }
 
-/** `[kvHeads, 1, group * s, D]` -> `[s, heads * D]`. */
+/** `[kvHeads, 1, s * group, D]` -> `[1, s, heads * D]`. */
 function unstackGroups(graph: GraphBuilder, rows: string, config: ModelConfig): string {
   const { heads, kvHeads, headDim } = config;
-  const split = graph.node("Reshape", [rows, graph.ints([kvHeads, heads / kvHeads, -1, headDim])]);
-  const back = graph.node("Transpose", [split], { perm: { ints: [2, 0, 1, 3] } });
-  return graph.node("Reshape", [back, graph.ints([-1, heads * headDim])]);
+  const width = (heads / kvHeads) * headDim;
+  const split = graph.node("Reshape", [rows, graph.ints([kvHeads, -1, width])]);
+  const back = graph.node("Transpose", [split], { perm: { ints: [1, 0, 2] } });
+  return graph.node("Reshape", [back, graph.ints([1, -1, heads * headDim])]);
 }
 
-/** Scaled dot products, `[kvHeads, group, s, keys]`. */
-function products(
-  graph: GraphBuilder,
-  { heads, kvHeads, headDim }: ModelConfig,
-  queries: string,
-  keys: string,
-): string {
-  const stacked = graph.node("FusedMatMul", [queries, keys], {
+/** Scaled dot products, `[kvHeads, 1, s * group, keys]`. */
+function products(graph: GraphBuilder, queries: string, keys: string, headDim: number): string {
+  return graph.node("FusedMatMul", [queries, keys], {
     transB: { int: 1 },
     alpha: { float: 1 / Math.sqrt(headDim) },
   });
-  return graph.node("Reshape", [stacked, graph.ints([0, heads / kvHeads, -1, 0])]);
 }
