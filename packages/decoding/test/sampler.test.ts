@@ -209,6 +209,17 @@ describe("createSampler, for any row", () => {
     );
   });
 
+  test("finds the top of a long row", () => {
+    const long = fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 200, maxLength: 400 });
+    const few = fc.record({ temperature: fc.constant(1), topK: fc.integer({ min: 1, max: 20 }) });
+    fc.assert(
+      fc.property(long, few, (values, o) => {
+        expect(support(lawOf(values, o))).toEqual(naiveSupport(values, { ...o, topP: 1, minP: 0 }));
+      }),
+      { seed: 4, numRuns: 100 },
+    );
+  });
+
   test("gives bit for bit the same law for a reduced row", () => {
     fc.assert(
       fc.property(row, options, fc.nat(5), (values, o, extra) => {
