@@ -20,9 +20,10 @@ const version = 1;
 /**
  * Path of the quantized weights of a model, written on first use.
  *
- * The name holds a digest of what the content depends on: the options, the configuration, and name,
- * size and time of change of every weight file. The file appears under its name only when it is complete, so that a
- * process that dies halfway, or two that start together, leave nothing broken behind.
+ * The name holds a digest of what the content depends on: the options, what the configuration says
+ * of the layout, and name, size and time of change of every weight file. The file appears under its
+ * name only when it is complete, so that a process that dies halfway, or two that start together,
+ * leave nothing broken behind.
  *
  * @throws {@link InferenceError} `backend` naming the path if the folder cannot be written.
  */
@@ -35,7 +36,8 @@ export async function quantizedWeights(
   onProgress: (progress: LoadProgress) => void,
 ): Promise<string> {
   const { bits, headBits = 8, blockSize = 32 } = options;
-  const settings = { version, bits, headBits, blockSize, config: model.config };
+  const { layers, tieWordEmbeddings } = model.config;
+  const settings = { version, bits, headBits, blockSize, layers, tieWordEmbeddings };
   const digest = createHash("sha256").update(JSON.stringify(settings));
   for (const location of new Set([...model.weights.values()].map((weight) => weight.location))) {
     const { size, mtimeMs } = await onPath(join(folder, location), (path) => stat(path));

@@ -42,16 +42,21 @@ export function connectModel(port: ModelPort, hooks: ConnectionHooks): Connectio
   const model = new Promise<LanguageModel>((resolve, reject) => {
     hooks.onBusy(true);
     const settle = (): void => hooks.onBusy(false);
-    calls.onFailure = reject;
+    calls.onFailure = (error) => {
+      settle();
+      reject(error);
+    };
     port.addEventListener("message", ({ data }) => {
       const response = data as Response;
       if ("progress" in response) hooks.onProgress?.(response.progress);
       else if ("ready" in response) {
         settle();
+        calls.onFailure = () => {};
         const { info, capabilities } = response.ready;
         resolve(new RemoteModel(calls, info, capabilities, hooks.close));
       } else if ("failed" in response) {
         settle();
+        calls.onFailure = () => {};
         // First: closing ends the thread, and its end is a failure too.
         reject(toError(response.failed));
         void hooks.close();
@@ -85,9 +90,10 @@ class CallQueue {
     signal?.addEventListener?.("abort", abort);
     try {
       return await new Promise<Reply>((resolve, reject) => {
+        // First: what cannot be sent must not be waited for.
+        this.#port.postMessage({ id, call }, []);
         if (this.#waiting.size === 0) this.#onBusy(true);
         this.#waiting.set(id, { resolve, reject });
-        this.#port.postMessage({ id, call }, []);
       });
     } finally {
       signal?.removeEventListener?.("abort", abort);
