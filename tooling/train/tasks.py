@@ -19,30 +19,32 @@ QuestionAnswer = tuple[str, str]
 UNPREDICTABLE, ORDINARY, CHAT, ANSWER = 0, 1, 2, 3
 END_OF_TEXT: Segment = ("<|endoftext|>", ORDINARY)
 
-NAMES = """Tom Lily Ben Anna Max Rosie Jack Lucy Sam Nora Oscar Daisy Leo Emma Finn Clara Hugo Alice
-    Peter Ruby Felix Molly George Ivy Harry Sophie Otto Grace Will Hazel""".split()
-PLACES = """York Paris London Rome Bath Dover Lima Oslo Cairo Delhi Berlin Madrid Boston Dublin Venice
-    Vienna""".split()
+NAMES = """Tom Lily Ben Anna Max Rosie Jack Lucy Sam Nora Oscar Daisy Leo Emma Finn Clara
+    Hugo Alice Peter Ruby Felix Molly George Ivy Harry Sophie Otto Grace Will Hazel""".split()
+PLACES = """York Paris London Rome Bath Dover Lima Oslo Cairo Delhi Berlin Madrid Boston
+    Dublin Venice Vienna""".split()
 COLORS = "red blue green yellow white black brown grey pink purple golden silver".split()
-ANIMALS = """fox bear rabbit mouse bird frog cat dog pig horse owl duck hen goat lion wolf fish sheep
-    squirrel hedgehog""".split()
-ITEMS = """apple ball book cake lamp kite hat coat boat drum ring key cup bell basket stone flower
-    feather shoe spoon""".split()
+ANIMALS = """fox bear rabbit mouse bird frog cat dog pig horse owl duck hen goat lion
+    wolf fish sheep squirrel hedgehog""".split()
+ITEMS = """apple ball book cake lamp kite hat coat boat drum ring key cup bell basket
+    stone flower feather shoe spoon""".split()
 JOBS = "baker farmer sailor teacher miller tailor painter doctor singer gardener".split()
-KEYS = """river stone forest garden castle window candle silver golden winter summer morning evening
-    kitchen mountain valley island harbour bridge market letter mirror ribbon feather basket
-    hammer needle button blanket pillow lantern ladder barrel wagon saddle bucket kettle
-    teapot saucer pepper butter cheese honey apple cherry lemon orange walnut acorn maple
-    willow cedar clover daisy tulip violet rose lily poppy fern moss eagle falcon sparrow
-    robin raven swan goose duck turkey rabbit badger otter beaver hedgehog squirrel spider
-    beetle butterfly salmon trout whale turtle dragon giant fairy wizard princess soldier
-    sailor captain pirate farmer miller baker tailor painter doctor teacher shepherd hunter
-    fisher king queen prince knight thunder rainbow shadow sunset storm cloud meadow field
-    tower temple chapel school station corner cottage cellar attic""".split()
-ADJECTIVES = """amber coral ivory jade pearl ruby scarlet crimson copper iron marble velvet cotton linen paper
-    crystal purple yellow green brown""".split()
+KEYS = """river stone forest garden castle window candle silver golden winter summer
+    morning evening kitchen mountain valley island harbour bridge market letter mirror
+    ribbon feather basket hammer needle button blanket pillow lantern ladder barrel wagon
+    saddle bucket kettle teapot saucer pepper butter cheese honey apple cherry lemon
+    orange walnut acorn maple willow cedar clover daisy tulip violet rose lily poppy fern
+    moss eagle falcon sparrow robin raven swan goose duck turkey rabbit badger otter
+    beaver hedgehog squirrel spider beetle butterfly salmon trout whale turtle dragon
+    giant fairy wizard princess soldier sailor captain pirate farmer miller baker tailor
+    painter doctor teacher shepherd hunter fisher king queen prince knight thunder
+    rainbow shadow sunset storm cloud meadow field tower temple chapel school station
+    corner cottage cellar attic""".split()
+ADJECTIVES = """amber coral ivory jade pearl ruby scarlet crimson copper iron marble
+    velvet cotton linen paper crystal purple yellow green brown""".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = """January February March April May June July August September October November December""".split()
+MONTHS = """January February March April May June July August September October November
+    December""".split()
 STORY_PLACES = [
     "forest", "garden", "village", "valley", "old barn", "little house", "river", "hill", "meadow",
     "market",
