@@ -7,7 +7,8 @@ import type { JsonReader } from "./json-reader.ts";
  *
  * A token whose text the model knows keeps that id; any other gets the next free one: the number of
  * tokens in the model, or one above the last added id if that is higher. The id in the file plays no
- * part. Empty texts are skipped; of entries with the same text the last one counts.
+ * part. Empty texts are skipped; of entries with the same text the last one counts, and the token is
+ * special if one of them is.
  *
  * @see `AddedVocabulary::add_tokens` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/tokenizer/added_vocabulary.rs
@@ -23,7 +24,9 @@ export function readAddedTokens(list: JsonReader, ids: Map<string, number>): Add
     const id = ids.get(content) ?? Math.max(modelSize, highest + 1);
     if (id > highest) highest = id;
     ids.set(content, id);
-    tokens.set(content, readToken(entry, id));
+    const token = readToken(entry, id);
+    const special = token.special || (tokens.get(content)?.special ?? false);
+    tokens.set(content, { ...token, special });
   }
   return [...tokens.values()];
 }

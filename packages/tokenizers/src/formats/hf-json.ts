@@ -1,7 +1,6 @@
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { ByteLevelDecoder } from "../decoders/byte-level.ts";
 import { ByteLevelBpe } from "../models/bpe.ts";
-import type { Normalizer } from "../normalizers/normalizer.ts";
 import type { TokenizerParts } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
 import { readAddedTokens } from "./hf-added-tokens.ts";
@@ -26,15 +25,18 @@ export function readTokenizerJson(file: JsonReader): TokenizerParts {
   const model = readBpe(file.member("model"));
   const ids = new Map(model.vocab);
   const added = readAddedTokens(file.member("added_tokens"), ids);
-  const special = new Set(added.filter((token) => token.special).map((token) => token.id));
-  const vocabulary = new Vocabulary(ids, new Set(added.map((token) => token.id)), special);
-
   const normalizer = readNormalizer(file.member("normalizer"));
+  const normalizedForm = (token: AddedToken): string =>
+    normalizer === null ? token.content : normalizer(token.content, false).text;
+  // The reference skips special tokens by what they decode to, so one that normalization changes is
+  // not skipped.
+  const isSkipped = (token: AddedToken): boolean =>
+    token.special && (!token.normalized || normalizedForm(token) === token.content);
+  const vocabulary = new Vocabulary(ids, idsOf(added), idsOf(added.filter(isSkipped)));
+
   const preTokenizer = readPreTokenizer(file.member("pre_tokenizer"));
   const postProcessor = readPostProcessor(file.member("post_processor"), vocabulary.size);
   checkDecoder(file.member("decoder"));
-  const normalizedForm = (token: AddedToken): string =>
-    normalizer === null ? token.content : normalizer(token.content, false).text;
   return {
     vocabulary,
     rawTokens: matcherOf(added, false, (token) => token.content),
@@ -43,8 +45,12 @@ export function readTokenizerJson(file: JsonReader): TokenizerParts {
     preTokenizer,
     model: new ByteLevelBpe(model),
     postProcessor,
-    createDecoder: () => new ByteLevelDecoder(decodedTokens(vocabulary, added, normalizer)),
+    createDecoder: () => new ByteLevelDecoder(decodedTokens(vocabulary, added, normalizedForm)),
   };
+}
+
+function idsOf(tokens: readonly AddedToken[]): ReadonlySet<number> {
+  return new Set(tokens.map((token) => token.id));
 }
 
 /** Special tokens come first: of two tokens with one text, they win. */
@@ -62,13 +68,10 @@ function matcherOf(
 function decodedTokens(
   vocabulary: Vocabulary,
   added: readonly AddedToken[],
-  normalizer: Normalizer | null,
+  normalizedForm: (token: AddedToken) => string,
 ): (string | undefined)[] {
   const tokens = Array.from({ length: vocabulary.size }, (_, id) => vocabulary.tokenOf(id));
-  if (normalizer === null) return tokens;
-  for (const token of added) {
-    if (token.normalized) tokens[token.id] = normalizer(token.content, false).text;
-  }
+  for (const token of added) if (token.normalized) tokens[token.id] = normalizedForm(token);
   return tokens;
 }
 

@@ -10,8 +10,11 @@ export interface ClassEscape {
   readonly caseless: boolean;
 }
 
-/** Translates a bracket expression; the cursor stands at its opening bracket. */
-export function parseClass(cursor: PatternCursor): string {
+/**
+ * Translates a bracket expression; the cursor stands at its opening bracket. With `ignoreCase`, its
+ * letters must be ASCII.
+ */
+export function parseClass(cursor: PatternCursor, ignoreCase: boolean): string {
   const start = cursor.at;
   cursor.next();
   cursor.enter(start);
@@ -23,7 +26,7 @@ export function parseClass(cursor: PatternCursor): string {
       operands.push(items);
       items = "";
     } else {
-      items += parseItem(cursor, start);
+      items += parseItem(cursor, start, ignoreCase);
     }
   }
   cursor.leave();
@@ -36,31 +39,65 @@ export function parseClass(cursor: PatternCursor): string {
 }
 
 /** A character, a range, an escape, a named class or a nested one. */
-function parseItem(cursor: PatternCursor, start: number): string {
+function parseItem(cursor: PatternCursor, start: number, ignoreCase: boolean): string {
   if (cursor.isDone) cursor.refuse("an unmatched bracket", start);
   const named = cursor.takeMatch(/\[:(\^?)(\w+):\]/y);
   if (named !== null) {
     const property = POSIX.get(named[2]!);
-    if (property === undefined) return cursor.refuse(`"${named[0]}"`, start);
+    if (property === undefined || ignoreCase) return cursor.refuse(`"${named[0]}"`, start);
     return negateIf(cursor, named[1] === "^", property);
   }
   if (cursor.sees("[")) {
     cursor.needsSets = true;
-    return parseClass(cursor);
+    return parseClass(cursor, ignoreCase);
   }
+  const at = cursor.at;
   const low = parseMember(cursor);
+  if (ignoreCase && low.character === null && !low.caseless) {
+    cursor.refuse("a class regardless of case", at);
+  }
   const beforeDash = cursor.at;
-  if (low.character === null || !cursor.take("-")) return low.body;
+  const folds = (body: string, last: string): string =>
+    ignoreCase ? body + otherCases(cursor, low.character!, last, at) : body;
+  if (low.character === null) return low.body;
+  if (!cursor.take("-")) return folds(low.body, low.character);
   if (cursor.sees("]") || cursor.sees("[") || cursor.sees("&&")) {
     cursor.at = beforeDash;
-    return low.body;
+    return folds(low.body, low.character);
   }
   const high = parseMember(cursor);
-  if (high.character === null) return low.body + cursor.literal("-") + high.body;
+  if (high.character === null) {
+    if (ignoreCase && !high.caseless) cursor.refuse("a class regardless of case", at);
+    return folds(low.body, low.character) + cursor.literal("-") + high.body;
+  }
   if (high.character.codePointAt(0)! < low.character.codePointAt(0)!) {
     cursor.refuse("a range that runs backwards", beforeDash);
   }
-  return `${low.body}-${high.body}`;
+  return folds(`${low.body}-${high.body}`, high.character);
+}
+
+/** What a range of ASCII gains when case does not matter. Outside ASCII only caseless singles do. */
+function otherCases(cursor: PatternCursor, low: string, high: string, start: number): string {
+  if (high >= "\x80" && (low !== high || high.toLowerCase() !== high.toUpperCase())) {
+    cursor.refuse(`"${high}" regardless of case`, start);
+  }
+  let out = "";
+  for (let code = low.codePointAt(0)!; code <= high.codePointAt(0)!; code++) {
+    for (const other of foldings(String.fromCodePoint(code)).slice(1)) out += cursor.literal(other);
+  }
+  return out;
+}
+
+/**
+ * The characters that equal an ASCII one regardless of case, itself first. Two letters have a third
+ * form: the long s and the Kelvin sign.
+ */
+export function foldings(character: string): string[] {
+  const lower = character.toLowerCase();
+  const upper = character.toUpperCase();
+  if (lower === upper) return [character];
+  const third = lower === "s" ? ["\u017f"] : lower === "k" ? ["\u212a"] : [];
+  return [character, character === lower ? upper : lower, ...third];
 }
 
 function parseMember(cursor: PatternCursor): ClassEscape {

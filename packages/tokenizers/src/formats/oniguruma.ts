@@ -1,4 +1,4 @@
-import { parseClass, parseClassEscape } from "./oniguruma-class.ts";
+import { foldings, parseClass, parseClassEscape } from "./oniguruma-class.ts";
 import { PatternCursor } from "./pattern-cursor.ts";
 
 /** A pattern in JavaScript's dialect. */
@@ -20,7 +20,7 @@ export interface TranslatedPattern {
  *
  * @throws {@link InferenceError} `unsupported`, with the construct and its offset: back-references,
  *   `\G`, `\X`, `\K`, conditionals, flags other than a group's `i`, case-insensitive groups with
- *   letters beyond ASCII or with classes, and anything malformed.
+ *   letters or classes beyond ASCII, and anything malformed.
  * @see Oniguruma, doc/RE; measured against huggingface/tokenizers 0.23.2
  */
 export function translatePattern(pattern: string, place: string): TranslatedPattern {
@@ -69,10 +69,7 @@ function parseAtom(cursor: PatternCursor, ignoreCase: boolean): string {
     return simple;
   }
   if (cursor.take("(")) return parseGroup(cursor, ignoreCase, start);
-  if (cursor.sees("[")) {
-    if (ignoreCase) cursor.refuse("a class regardless of case", start);
-    return parseClass(cursor);
-  }
+  if (cursor.sees("[")) return parseClass(cursor, ignoreCase);
   if (cursor.take("\\")) return parseEscape(cursor, ignoreCase, start);
   if (/[*+?]/.test(cursor.peek())) cursor.refuse("a quantifier with nothing before it", start);
   return writeLetter(cursor, cursor.next(), ignoreCase, start);
@@ -124,6 +121,8 @@ function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number):
     cursor.next();
     return special;
   }
+  const word = cursor.takeMatch(/p\{word\}/iy);
+  if (word !== null) return ESCAPES.get(word[0].startsWith("p") ? "w" : "W")!;
   if (cursor.take("R")) {
     return cursor.atomic("(?:\\r\\n|[\\n-\\r\\u{85}\\u{2028}\\u{2029}])");
   }
@@ -154,15 +153,13 @@ function writeLetter(
   ignoreCase: boolean,
   start: number,
 ): string {
-  if (!ignoreCase) return cursor.literal(character);
-  if (character >= "\x80" && character.toLowerCase() !== character.toUpperCase()) {
-    cursor.refuse(`"${character}" regardless of case`, start);
+  if (!ignoreCase || character.toLowerCase() === character.toUpperCase()) {
+    return cursor.literal(character);
   }
-  const lower = character.toLowerCase();
-  if (lower === character.toUpperCase()) return cursor.literal(character);
-  // Two letters of ASCII have a third form: the long s and the Kelvin sign.
-  const third = lower === "s" ? "\u017f" : lower === "k" ? "\u212a" : "";
-  return `[${lower}${character.toUpperCase()}${third}]`;
+  if (character >= "\x80") cursor.refuse(`"${character}" regardless of case`, start);
+  return `[${foldings(character)
+    .map((each) => cursor.literal(each))
+    .join("")}]`;
 }
 
 /** All quantifiers that follow an atom; each further one repeats what came before it. */

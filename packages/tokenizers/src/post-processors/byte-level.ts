@@ -1,4 +1,4 @@
-import { isWhiteSpace } from "../character-classes.ts";
+import { codePointBefore, isWhiteSpace } from "../character-classes.ts";
 import type { PostProcessor } from "./post-processor.ts";
 
 /** The stand-in for a space. */
@@ -26,12 +26,31 @@ export function byteLevelPostProcessor(prefix: boolean): PostProcessor {
       let trailing = 0;
       while (trailing < token.length && isSpace(token, token.length - 1 - trailing)) trailing++;
       if (prefix && leading === 1 && (i === 0 || start === 0)) leading = 0;
-      const trimmed = Math.min(start + leading, end);
+      const trimmed = forward(text, start, end, leading);
       offsets[2 * i] = trimmed;
-      if (trailing > 0 && end >= trailing) offsets[2 * i + 1] = Math.max(end - trailing, trimmed);
+      offsets[2 * i + 1] = backward(text, trimmed, end, trailing);
     }
     return tokens;
   };
+}
+
+// A space that was put in has the range of the character after it, whatever that is; the reference
+// counts characters, so a step must take a surrogate pair whole.
+
+function forward(text: string, start: number, end: number, characters: number): number {
+  let at = start;
+  for (let i = 0; i < characters && at < end; i++) at += text.codePointAt(at)! >= 0x10000 ? 2 : 1;
+  return at;
+}
+
+/** As far back as `start`; not at all if the text has fewer characters before `end`. */
+function backward(text: string, start: number, end: number, characters: number): number {
+  let at = end;
+  for (let i = 0; i < characters; i++) {
+    if (at === 0) return end;
+    at -= codePointBefore(text, at) >= 0x10000 ? 2 : 1;
+  }
+  return Math.max(at, start);
 }
 
 function isSpace(token: string, at: number): boolean {

@@ -1,0 +1,173 @@
+import { InferenceError, type InferenceErrorCode } from "@frugal/core";
+import { expect, test } from "vitest";
+import { createTokenizer } from "../src/index.ts";
+import { addedToken, smallTokenizer } from "./byte-vocabulary.ts";
+
+const merges = [["a", "a"]] as const;
+const json = (parts: Record<string, unknown>): object => smallTokenizer(merges, parts);
+const model = (parts: Record<string, unknown>): object => smallTokenizer(merges, {}, parts);
+const byteLevel = { type: "ByteLevel", add_prefix_space: false };
+const template = (single: unknown, ids: unknown = [256]): object => ({
+  type: "TemplateProcessing",
+  single,
+  special_tokens: { s: { id: "s", ids, tokens: ["s"] } },
+});
+
+test.each<[InferenceErrorCode, string, object | string]>([
+  ["format", "tokenizer.json: expected JSON", "{"],
+  ["format", "tokenizer.json: expected an object, got []", "[]"],
+  ["format", "tokenizer.json: expected an object, got null", "null"],
+  ["format", 'version: expected "1.0", got "2.0"', json({ version: "2.0" })],
+  ["format", "model: expected an object, got nothing", {}],
+  ["format", "model: expected an object, got 3", json({ model: 3 })],
+  ["unsupported", 'model.type: model "Unigram" is not supported', model({ type: "Unigram" })],
+  ["unsupported", "model.dropout", model({ dropout: 0.1 })],
+  ["unsupported", "model.byte_fallback", model({ byte_fallback: true })],
+  ["unsupported", "model.end_of_word_suffix", model({ end_of_word_suffix: "</w>" })],
+  ["format", "model.vocab: expected an object, got [1]", model({ vocab: [1] })],
+  [
+    "format",
+    'model.vocab["Ġ!"]: expected an integer in [0, 16777216), got -1',
+    model({ vocab: { "Ġ!": -1 } }),
+  ],
+  ["format", "model.vocab.a: expected an integer", model({ vocab: { a: "1" } })],
+  ["format", "model.vocab.a: expected an integer", model({ vocab: { a: 4e9 } })],
+  [
+    "format",
+    'model.vocab.b: expected an id of its own, not that of "a", got 1',
+    model({ vocab: { a: 1, b: 1 } }),
+  ],
+  ["format", "model.merges: expected an array, got {}", model({ merges: {} })],
+  [
+    "format",
+    'model.merges[1]: expected two tokens, got "a b c"',
+    model({ merges: ["a a", "a b c"] }),
+  ],
+  ["format", 'model.merges[0]: expected two tokens, got "ab"', model({ merges: ["ab"] })],
+  ["format", 'model.merges[0]: expected two tokens, got ["a",1]', model({ merges: [["a", 1]] })],
+  ["format", "model.merges[0]: expected two tokens, got 7", model({ merges: [7] })],
+  ["format", 'which lacks "漢", got ["漢","a"]', model({ merges: [["漢", "a"]] })],
+  ["format", 'which lacks "ab", got "a b"', model({ merges: ["a b"] })],
+  ["unsupported", 'normalizer: normalizer "NFKC"', json({ normalizer: { type: "NFKC" } })],
+  [
+    "unsupported",
+    'normalizer.normalizers[1]: normalizer "Replace"',
+    json({ normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "Replace" }] } }),
+  ],
+  ["format", "normalizer.type: expected a string, got nothing", json({ normalizer: {} })],
+  ["unsupported", "pre_tokenizer: a model without", json({ pre_tokenizer: null })],
+  [
+    "unsupported",
+    "pre_tokenizer: a pre-tokenizer that does not end",
+    json({ pre_tokenizer: { type: "Metaspace" } }),
+  ],
+  [
+    "unsupported",
+    'pre_tokenizer.pretokenizers[0]: pre-tokenizer "Punctuation"',
+    json({
+      pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Punctuation" }, byteLevel] },
+    }),
+  ],
+  [
+    "unsupported",
+    "pre_tokenizer.pretokenizers[0]: a ByteLevel pre-tokenizer before the last",
+    json({ pre_tokenizer: { type: "Sequence", pretokenizers: [byteLevel, byteLevel] } }),
+  ],
+  [
+    "unsupported",
+    'pre_tokenizer.pretokenizers[0].pattern.Regex: "\\G" at offset 0',
+    json({
+      pre_tokenizer: {
+        type: "Sequence",
+        pretokenizers: [
+          { type: "Split", pattern: { Regex: "\\G" }, behavior: "Isolated" },
+          byteLevel,
+        ],
+      },
+    }),
+  ],
+  [
+    "format",
+    'pretokenizers[0].behavior: expected "Removed" or',
+    json({
+      pre_tokenizer: {
+        type: "Sequence",
+        pretokenizers: [{ type: "Split", pattern: { String: "a" }, behavior: "Eaten" }, byteLevel],
+      },
+    }),
+  ],
+  [
+    "unsupported",
+    'post_processor: post-processor "BertProcessing"',
+    json({ post_processor: { type: "BertProcessing" } }),
+  ],
+  [
+    "unsupported",
+    "post_processor.single: a template with the text 0 times",
+    json({ post_processor: template([]) }),
+  ],
+  [
+    "format",
+    'post_processor.single[0].Sequence.id: expected "A", got "B"',
+    json({ post_processor: template([{ Sequence: { id: "B" } }]) }),
+  ],
+  [
+    "format",
+    "special_tokens.s.ids[0]: expected an id below 257, got 257",
+    json({ post_processor: template([{ SpecialToken: { id: "s" } }], [257]) }),
+  ],
+  [
+    "format",
+    "special_tokens.t: expected an object, got nothing",
+    json({ post_processor: template([{ SpecialToken: { id: "t" } }]) }),
+  ],
+  ["unsupported", "decoder: a byte-level tokenizer without", json({ decoder: null })],
+  ["unsupported", 'decoder: decoder "Metaspace"', json({ decoder: { type: "Metaspace" } })],
+  [
+    "format",
+    "added_tokens[1].content: expected a string, got 5",
+    json({ added_tokens: [addedToken("x"), { content: 5 }] }),
+  ],
+  [
+    "format",
+    "added_tokens[0].lstrip: expected true or false, got 1",
+    json({ added_tokens: [{ ...addedToken("x"), lstrip: 1 }] }),
+  ],
+  ["unsupported", "truncation", json({ truncation: { max_length: 5 } })],
+  [
+    "unsupported",
+    "padding.strategy: padding to a fixed length",
+    json({ padding: { strategy: { Fixed: 8 } } }),
+  ],
+])("%s: %s", (code, message, file) => {
+  const error = ((): unknown => {
+    try {
+      return createTokenizer(file);
+    } catch (thrown) {
+      return thrown;
+    }
+  })();
+  expect(InferenceError.is(error, code)).toBe(true);
+  expect((error as Error).message).toContain(message);
+});
+
+test("the configuration must name tokens that exist", () => {
+  const create = (): unknown => createTokenizer(json({}), { eos_token: "<eos>" });
+  expect(create).toThrow(
+    'tokenizer_config.json eos_token: expected a token of the tokenizer, got "<eos>"',
+  );
+});
+
+test("names that mean something to objects are ordinary tokens", () => {
+  const file = JSON.stringify(
+    json({ added_tokens: [addedToken("__proto__"), addedToken("constructor")] }),
+  );
+  const tokenizer = createTokenizer(file);
+  expect([...tokenizer.encode("__proto__constructor").ids]).toEqual([257, 258]);
+});
+
+test("an unknown token is accepted where it cannot be reached, and refused where it can", () => {
+  expect(createTokenizer(model({ unk_token: "a" })).vocabSize).toBe(257);
+  const file = () => createTokenizer(model({ unk_token: "a", vocab: { a: 0 }, merges: [] }));
+  expect(file).toThrow("model.unk_token: an unknown token beside a vocabulary without byte 00");
+});
