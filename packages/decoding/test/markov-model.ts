@@ -178,7 +178,7 @@ export function hashRule(vocabSize: number, seed: number, order = 2, noise = 0):
 }
 
 /** A number in [0, 1) that depends on all three arguments. */
-export function noiseAt(seed: number, a: number, b: number): number {
+function noiseAt(seed: number, a: number, b: number): number {
   let h = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) ^ Math.imul(a + 1, 0xc2b2_ae35);
   h = Math.imul(h ^ (h >>> 15) ^ Math.imul(b + 1, 0x27d4_eb2f), 0x85eb_ca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35);

@@ -365,6 +365,26 @@ describe("draftModel", () => {
     expect(Math.max(...draft.steps.slice(1).map(({ rows }) => rows))).toBe(2);
   });
 
+  test("catches up after steps without a draft, and does not count that as drafting", async () => {
+    const draft = small();
+    const inner = draftModel(draft);
+    const prefills: number[] = [];
+    const drafter: Drafter = {
+      ...inner,
+      propose: async (context) => {
+        const proposal = await inner.propose(context);
+        prefills.push(proposal.prefillMs!);
+        return proposal;
+      },
+    };
+    let turn = 0;
+    const everyFifth = { next: () => (++turn % 5 === 0 ? 2 : 0), observe: () => undefined };
+    await run(target(), [3, 1], { ...options, drafter, draftLength: everyFifth });
+    expect(prefills.length).toBeGreaterThan(2);
+    expect(prefills.every((ms) => ms > 0)).toBe(true);
+    expect(draft.steps.filter(({ logits }) => logits === "none").length).toBe(prefills.length);
+  });
+
   test("serves another text after the first", async () => {
     const drafter = draftModel(small());
     const plain = await run(target(), [4, 4], options);

@@ -133,15 +133,15 @@ function createFollower(sequence: Sequence, policy: CachePolicy | null) {
         const got = `${sequence.length} cached positions`;
         throw new InferenceError("state", `draftModel: expected an empty sequence, got ${got}`);
       }
-      const isNew = history !== text;
       await rollBack(history);
       const { maxLength } = sequence.info;
       const missing = history.slice(fed.length);
       const isTooLong = sequence.length + missing.length > maxLength;
       if (isTooLong && policy === null) return { missing: null, runMs: 0 };
-      // After a step one or two tokens are missing; more of them are a prompt.
+      // After a step one or two tokens are missing; more of them are a prompt, or were emitted
+      // while nothing was drafted.
       let runMs = 0;
-      if (isNew && missing.length > 1) {
+      if (missing.length > 2) {
         const before = missing.subarray(0, -1);
         const options = { policy, chunk: null, logits: "none", signal, onTrim } as const;
         runMs = (await prefill(sequence, before, { ...options, onFed: note })).runMs;
