@@ -1,0 +1,37 @@
+import { Command } from "commander";
+
+import { measureProfiles } from "./attention-profiles.ts";
+import { measureDecode } from "./decode.ts";
+import { measurePrefill } from "./prefill.ts";
+import { type Table, writeResults } from "./results.ts";
+import { type Effort, measureStepCost } from "./step-cost.ts";
+
+/** Suites by name, in the order in which they run. */
+const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
+  "step-cost": measureStepCost,
+  "attention-profiles": measureProfiles,
+  decode: measureDecode,
+  prefill: measurePrefill,
+};
+
+const command = new Command("bench")
+  .description("Measures the built packages and writes tables to bench/results.")
+  .argument("[suites...]", `any of ${Object.keys(suites).join(", ")}; default: all`)
+  .option("--smoke", "one repetition of the small parts, nothing written", false)
+  .action(main);
+await command.parseAsync();
+
+async function main(given: string[], { smoke }: { smoke: boolean }): Promise<void> {
+  for (const name of given) {
+    if (!(name in suites)) command.error(`bench: no suite "${name}"`);
+  }
+  for (const [name, measure] of Object.entries(suites)) {
+    if (given.length > 0 && !given.includes(name)) continue;
+    // The large model alone takes minutes to prepare.
+    if (smoke && name === "attention-profiles") continue;
+    const tables = await measure({ repetitions: smoke ? 1 : 30, large: !smoke });
+    if (smoke)
+      console.log(`${name}: ${tables.map(({ rows }) => `${rows.length} rows`).join(", ")}`);
+    else console.log(await writeResults(name, `pnpm bench ${name}`, tables));
+  }
+}

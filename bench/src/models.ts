@@ -1,0 +1,23 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { shape135M, writeRandomModel } from "./random-model.ts";
+
+const embedded = fileURLToPath(new URL("../../models/", import.meta.url));
+
+/** Folder of the embedded model. */
+export const tiny: string = join(embedded, "frugal-tiny");
+
+/** Folder of its draft model. */
+export const tinyDraft: string = join(embedded, "frugal-tiny-draft");
+
+/** Where the benchmarks keep what they generate: about half a gigabyte. */
+export const scratch: string = process.env["FRUGAL_BENCH_FOLDER"] ?? join(tmpdir(), "frugal-bench");
+
+/** Folder of a model of random weights in the shape of SmolLM2-135M, written on first use. */
+export async function random135M(): Promise<string> {
+  const folder = join(scratch, "random-135m");
+  await writeRandomModel(folder, shape135M);
+  return folder;
+}
