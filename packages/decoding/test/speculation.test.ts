@@ -6,6 +6,7 @@ import {
   constantLength,
   draftModel,
   type Drafter,
+  type DraftOutcome,
   generate,
   type GenerateOptions,
   greedy,
@@ -443,6 +444,29 @@ describe("draftModel", () => {
     await expect(run(target(), [0], { drafter: draftModel(used) })).rejects.toSatisfy((error) =>
       InferenceError.is(error, "state"),
     );
+  });
+});
+
+describe("what the draft length learns", () => {
+  const learn = async (clock?: () => number) => {
+    const outcomes: DraftOutcome[] = [];
+    const draftLength = { next: () => 2, observe: (o: DraftOutcome) => void outcomes.push(o) };
+    const drafter = draftModel(small());
+    const options = { maxTokens: 5, stopIds: [], drafter, draftLength };
+    await run(target(), [1, 2], clock === undefined ? options : { ...options, clock });
+    return outcomes;
+  };
+
+  test("is the time inside the models, without the prompt", async () => {
+    const [first] = await learn();
+    expect(first).toMatchObject({ drafted: 2, cut: false, targetMs: 1 });
+    expect(first!.draftMs).toBeCloseTo(0.2, 12);
+  });
+
+  test("or by the clock, the way there and back included", async () => {
+    let now = 0;
+    const [first] = await learn(() => (now += 7));
+    expect([first!.targetMs, first!.draftMs]).toEqual([7, 7 - 0.1]);
   });
 });
 

@@ -22,6 +22,8 @@ interface Block {
   readonly base: number;
   readonly draft: Draft;
   readonly output: StepOutput;
+  /** What drafting and the step took, the prompt aside; null for the prompt's own block. */
+  readonly cost: { readonly draftMs: number; readonly targetMs: number } | null;
 }
 
 /**
@@ -80,7 +82,7 @@ export class Decoding {
     this.#meter.prefillMs = runMs;
     this.#meter.modelMs = runMs;
     this.#meter.targetSteps = 1;
-    return { base: this.#sequence.length - 1, draft: noDraft, output };
+    return { base: this.#sequence.length - 1, draft: noDraft, output, cost: null };
   }
 
   /** Runs the next block through the target; null where the context has no room for its root. */
@@ -94,7 +96,9 @@ export class Decoding {
 
     const left = this.#plan.maxTokens - this.#meter.tokens;
     const room = Math.min(left, sequence.info.maxLength - base) - 1;
+    const begin = this.#meter.now();
     const draft = drafter === null ? noDraft : await this.#propose(drafter, base, room);
+    const drafted = this.#meter.now();
     const tokens = new Uint32Array(1 + draft.tokens.length);
     tokens[0] = this.#history.at(this.#history.length - 1);
     tokens.set(draft.tokens, 1);
@@ -103,7 +107,10 @@ export class Decoding {
     this.#meter.modelMs += output.runMs;
     this.#meter.targetSteps++;
     this.#meter.drafted += draft.tokens.length;
-    return { base, draft, output };
+    // A clock also sees the way to the model and back, which a draft model walks for every token.
+    const draftMs = (drafted === null ? draft.runMs : drafted - begin!) - (draft.prefillMs ?? 0);
+    const targetMs = drafted === null ? output.runMs : this.#meter.now()! - drafted;
+    return { base, draft, output, cost: { draftMs: Math.max(0, draftMs), targetMs } };
   }
 
   async #propose(drafter: NonNullable<Plan["drafter"]>, base: number, room: number) {
@@ -126,7 +133,7 @@ export class Decoding {
 
   /** Emits tokens as long as they are the drafted ones, and the one that differs or follows. */
   async *#verify(block: Block): AsyncGenerator<GenerateEvent, void, void> {
-    const { base, draft, output } = block;
+    const { base, draft, output, cost } = block;
     const position = this.#history.start + this.#history.length;
     let emitted = 0;
     let accepted = 0;
@@ -143,15 +150,14 @@ export class Decoding {
       const length = base + emitted;
       if (this.#sequence.length > length) await this.#sequence.keep(prefix(length));
     }
-    const { drafter, draftLength } = this.#plan;
     const drafted = draft.tokens.length;
-    const targetMs = output.runMs;
-    if (drafter !== null && this.#meter.targetSteps > 1) {
-      const draftMs = draft.runMs - (draft.prefillMs ?? 0);
-      draftLength.observe({ drafted, accepted, cut: this.#end !== null, targetMs, draftMs });
+    if (this.#plan.drafter !== null && cost !== null) {
+      const cut = this.#end !== null;
+      this.#plan.draftLength.observe({ drafted, accepted, cut, ...cost });
     }
     if (drafted === 0) return;
-    const draftMs = draft.runMs;
+    const { runMs: targetMs } = output;
+    const { runMs: draftMs } = draft;
     yield { type: "draft-verified", position, drafted, accepted, targetMs, draftMs };
   }
 

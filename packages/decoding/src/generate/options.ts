@@ -58,7 +58,10 @@ export interface GenerateOptions extends SamplingOptions {
 
   /** Checked between steps and inside them. */
   readonly signal?: AbortLike;
-  /** Milliseconds, `performance.now` for instance. Without it the statistics have no times. */
+  /**
+   * Milliseconds, `performance.now` for instance. Without it the statistics know only the time
+   * inside the models, and so does the choice of draft lengths.
+   */
   readonly clock?: () => number;
 }
 

@@ -39,6 +39,8 @@ export interface Meter {
   /** Starts and stops the stop watch; its consumer's time lies between `pause` and `resume`. */
   resume(): void;
   pause(): void;
+  /** The clock, or null without one. */
+  now(): number | null;
   /** Notes the first token. */
   noteToken(): void;
   stats(): GenerateStats;
@@ -69,6 +71,7 @@ export function createMeter(clock: (() => number) | undefined): Meter {
       active = elapsed() ?? 0;
       since = null;
     },
+    now: () => clock?.() ?? null,
     noteToken() {
       if (this.tokens++ === 0) firstToken = elapsed();
     },

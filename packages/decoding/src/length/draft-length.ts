@@ -8,9 +8,12 @@ export interface DraftOutcome {
   readonly accepted: number;
   /** Whether the text ended inside the draft, so that what follows `accepted` was not looked at. */
   readonly cut: boolean;
-  /** Milliseconds the target spent on the block of `drafted + 1` rows. */
+  /**
+   * Milliseconds for the target's block of `drafted + 1` rows: by the clock of `generate`, where it
+   * has one, else `runMs`.
+   */
   readonly targetMs: number;
-  /** Milliseconds the drafter spent inside its model, without its reading of the prompt. */
+  /** The same for the drafter, without its reading of the prompt. */
   readonly draftMs: number;
 }
 
