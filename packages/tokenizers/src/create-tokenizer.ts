@@ -15,7 +15,7 @@ import { PipelineTokenizer, type Tokenizer } from "./tokenizer.ts";
  * As in the reference, an added token gets the id its text has in the model, or else the next free
  * one; the id written beside it is ignored.
  *
- * Cost: O(file); about a quarter of a second for 150,000 tokens. Keeps the strings, not the object.
+ * Cost: O(file); about a second for 200,000 tokens on a slow machine. Keeps the strings, not the object.
  *
  * @throws {@link InferenceError} `format` if a file is not what its format prescribes, `unsupported`
  *   if it needs a part that is not here. The message names the place and the value.

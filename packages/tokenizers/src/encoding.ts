@@ -26,6 +26,6 @@ export interface EncodeOptions {
    * does: their ids. `"text"`: ordinary text, which is what text from strangers should be.
    */
   readonly special?: "parse" | "text";
-  /** Compute {@link Encoding.offsets}. Default `false`: ids alone take about half the time. */
+  /** Compute {@link Encoding.offsets}. Default `false`: it takes up to half again as long. */
   readonly offsets?: boolean;
 }

@@ -39,6 +39,9 @@ export const hardTexts: readonly string[] = [
   "\u0915\u094d\u0937\u093f \u0e01\u0e33 \u1ea5\u0301",
 ];
 
+// Letters of Unicode 17, which the reference, at Unicode 16, does not know yet.
+const newLetters: ReadonlySet<number> = new Set([0xc5c, 0xcdc]);
+
 const scripts = [
   fc.integer({ min: 0x20, max: 0x7e }),
   fc.integer({ min: 0x00, max: 0xff }),
@@ -51,7 +54,9 @@ const scripts = [
   fc.integer({ min: 0x4e00, max: 0x4eff }),
   fc.integer({ min: 0xac00, max: 0xacff }),
   fc.integer({ min: 0x1f300, max: 0x1f6ff }),
-].map((range) => range.map((code) => String.fromCodePoint(code)));
+].map((range) =>
+  range.filter((code) => !newLetters.has(code)).map((code) => String.fromCodePoint(code)),
+);
 
 const pieces = fc.oneof(
   { weight: 6, arbitrary: fc.oneof(...scripts) },
