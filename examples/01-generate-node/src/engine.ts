@@ -79,6 +79,18 @@ async function readTokenizer(folder: string): Promise<Tokenizer> {
   return createTokenizer(json, config);
 }
 
+/** The policy of `--kv window:N`; a window that is never full would be none. */
+function windowPolicy(recent: number, maxLength: number): CachePolicy {
+  const sinks = 4;
+  if (sinks + recent > maxLength) {
+    throw new InferenceError(
+      "range",
+      `--kv: expected a window of at most ${maxLength - sinks} positions, got ${recent}`,
+    );
+  }
+  return sinksAndRecent({ sinks, recent });
+}
+
 /** The prompt as the model sees it. */
 export function promptOf(tokenizer: Tokenizer, settings: Settings): Task {
   const task: Task =
@@ -104,8 +116,7 @@ export async function withGeneration<T>(
 ): Promise<T> {
   const { tokenizer, target, small } = engine;
   const { kv } = settings;
-  const cache: CachePolicy | undefined =
-    kv.kind === "full" ? undefined : sinksAndRecent({ sinks: 4, recent: kv.recent });
+  const cache = kv.kind === "full" ? undefined : windowPolicy(kv.recent, target.info.maxLength);
   const sequence = await target.createSequence();
   const draftSequence = (await small?.createSequence()) ?? null;
   try {
