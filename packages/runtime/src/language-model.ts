@@ -11,6 +11,7 @@ import type { ModelConfig } from "./load/config.ts";
 import type { InferenceSession, Ort, Tensor } from "./onnx/ort.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
+import { LogitFeeds } from "./sequence/outputs.ts";
 import { rotaryFrequencies } from "./sequence/rotary.ts";
 import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
 
@@ -45,6 +46,9 @@ export function createLanguageModel(
     frequencies: rotaryFrequencies(config),
     chunk: options.chunk ?? 256,
     feeds: new BlockFeedsPool(ort, info),
+    logitFeeds: new LogitFeeds(ort, info),
+    newKeys: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.key`),
+    newValues: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.value`),
     pause: options.pause,
     async run(feeds, names) {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");

@@ -85,6 +85,9 @@ function answerCalls(
   });
 }
 
+/** Bytes from which handing a buffer over is cheaper than copying it. */
+const worthTransferring = 16_384;
+
 /** Buffers that a reply can hand over instead of copying. */
 function buffersOf({ output }: Reply): ArrayBuffer[] {
   if (output === undefined) return [];
@@ -94,7 +97,8 @@ function buffersOf({ output }: Reply): ArrayBuffer[] {
     ...(top === null ? [] : [top.ids, top.values, top.logSumExp]),
     ...taps.map((tap) => tap.data),
   ];
-  return [...new Set(views.map((view) => view.buffer as ArrayBuffer))];
+  const large = views.filter((view) => view.byteLength >= worthTransferring);
+  return [...new Set(large.map((view) => view.buffer as ArrayBuffer))];
 }
 
 /** What of an error can be sent. */

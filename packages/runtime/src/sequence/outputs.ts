@@ -33,22 +33,47 @@ export function checkLogits({ logits, taps = [] }: StepOptions, info: ModelInfo)
   }
 }
 
-/** Inputs of the head: which rows, and how far the reduction reads. */
-export function logitFeeds(
-  ort: Ort,
-  info: ModelInfo,
-  wanted: LogitsWanted,
-  rows: number,
-): Record<string, Tensor> {
-  const last = wanted === "none" || wanted === "last" || wantsLast(wanted);
-  const chosen = last ? Int32Array.of(rows - 1) : Int32Array.from({ length: rows }, (_, i) => i);
-  const top = typeof wanted === "object" ? Math.min(wanted.top, info.vocabSize) : 0;
-  const extent = top > 0 ? [chosen.length, info.vocabSize] : [1, 1];
-  return {
-    logit_rows: new ort.Tensor("int32", chosen, [chosen.length]),
-    top_extent: new ort.Tensor("int64", BigInt64Array.from(extent, BigInt), [2]),
-    top_k: new ort.Tensor("int64", BigInt64Array.of(BigInt(Math.max(top, 1))), [1]),
-  };
+/** Requests whose tensors are kept: a generation alternates between a handful. */
+const keptRequests = 64;
+
+/**
+ * Inputs of the head: which rows, and how far the reduction reads.
+ *
+ * Their content depends on the request alone, so the tensors are made once per request.
+ */
+export class LogitFeeds {
+  readonly #ort: Ort;
+  readonly #vocabSize: number;
+  readonly #kept = new Map<string, Record<string, Tensor>>();
+
+  constructor(ort: Ort, { vocabSize }: ModelInfo) {
+    this.#ort = ort;
+    this.#vocabSize = vocabSize;
+  }
+
+  /** Tensors for a block of `rows`. */
+  for(wanted: LogitsWanted, rows: number): Record<string, Tensor> {
+    const last = wanted === "none" || wanted === "last" || wantsLast(wanted);
+    const top = typeof wanted === "object" ? Math.min(wanted.top, this.#vocabSize) : 0;
+    const request = `${rows} ${last} ${top}`;
+    let feeds = this.#kept.get(request);
+    if (feeds === undefined) {
+      feeds = this.#create(rows, last, top);
+      if (this.#kept.size < keptRequests) this.#kept.set(request, feeds);
+    }
+    return feeds;
+  }
+
+  #create(rows: number, last: boolean, top: number): Record<string, Tensor> {
+    const { Tensor } = this.#ort;
+    const chosen = last ? Int32Array.of(rows - 1) : Int32Array.from({ length: rows }, (_, i) => i);
+    const extent = top > 0 ? [chosen.length, this.#vocabSize] : [1, 1];
+    return {
+      logit_rows: new Tensor("int32", chosen, [chosen.length]),
+      top_extent: new Tensor("int64", BigInt64Array.from(extent, BigInt), [2]),
+      top_k: new Tensor("int64", BigInt64Array.of(BigInt(Math.max(top, 1))), [1]),
+    };
+  }
 }
 
 function wantsLast(wanted: LogitsWanted): boolean {

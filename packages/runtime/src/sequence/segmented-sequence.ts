@@ -12,10 +12,10 @@ import {
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
 import { blockDepths, checkBlock, fillBlockBias } from "./block.ts";
-import { BlockFeedsPool } from "./block-feeds.ts";
+import type { BlockFeedsPool } from "./block-feeds.ts";
 import { KvStore } from "./kv-store.ts";
 import { keepOfTree, type OpenTree, openTree } from "./open-tree.ts";
-import { checkLogits, joinOutputs, logitFeeds, logitOutputs, readStep } from "./outputs.ts";
+import { checkLogits, joinOutputs, type LogitFeeds, logitOutputs, readStep } from "./outputs.ts";
 import { fillRotary } from "./rotary.ts";
 
 /** What the sequences of one model share. */
@@ -27,6 +27,10 @@ export interface SequenceContext {
   /** Rows of a long chain that run at once; abort works between such chunks. */
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
+  readonly logitFeeds: LogitFeeds;
+  /** Names of the outputs that hold new rows, by layer. */
+  readonly newKeys: readonly string[];
+  readonly newValues: readonly string[];
   /** Lets pending events through, among them the one that aborts: a run blocks its thread. */
   pause(): Promise<void>;
   /** Runs the graph; rejects with `state` once the model is disposed. */
@@ -161,7 +165,7 @@ export class SegmentedSequence implements Sequence {
     wanted: LogitsWanted,
     { taps = [] }: StepOptions,
   ): Promise<StepOutput> {
-    const { feeds: pool, frequencies, info, ort } = this.#context;
+    const { feeds: pool, frequencies, logitFeeds, newKeys, newValues } = this.#context;
     const rows = positions.length;
     const feeds =
       block.tokens === undefined
@@ -172,20 +176,20 @@ export class SegmentedSequence implements Sequence {
     fillBlockBias(block.parents, rows, feeds.blockBias);
 
     const { outputs, milliseconds } = await this.#context.run(
-      { ...feeds.tensors, ...this.#pastFeeds(), ...logitFeeds(ort, info, wanted, rows) },
-      [...cacheOutputs(info.layers), ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
+      Object.assign(this.#cacheFeeds(), feeds.tensors, logitFeeds.for(wanted, rows)),
+      [...newKeys, ...newValues, ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
     );
     if (block.tokens !== undefined) pool.giveBack(feeds);
-    this.#store.append(
-      cacheRows(outputs, "key", info.layers),
-      cacheRows(outputs, "value", info.layers),
-      positions,
-    );
+    const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
+    this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
     return readStep(outputs, wanted, taps, milliseconds);
   }
 
-  /** The cache as input tensors; they live as long as its buffers. */
-  #pastFeeds(): Record<string, Tensor> {
+  /**
+   * The inputs of a step with the cache filled in. The tensors live as long as the buffers of the
+   * cache; the object is the sequence's own and is used again.
+   */
+  #cacheFeeds(): Record<string, Tensor> {
     const store = this.#store;
     if (this.#past.keys === store.keys) return this.#past.feeds;
     const { ort, info } = this.#context;
@@ -200,21 +204,6 @@ export class SegmentedSequence implements Sequence {
     this.#past = { keys: store.keys, feeds };
     return feeds;
   }
-}
-
-function cacheOutputs(layers: number): string[] {
-  return Array.from({ length: layers }, (_, l) => [`new.${l}.key`, `new.${l}.value`]).flat();
-}
-
-function cacheRows(
-  outputs: Record<string, Tensor>,
-  side: "key" | "value",
-  layers: number,
-): Float32Array[] {
-  return Array.from(
-    { length: layers },
-    (_, l) => outputs[`new.${l}.${side}`]!.data as Float32Array,
-  );
 }
 
 function sliceBlock(block: Block, from: number, to: number): Block {
