@@ -54,7 +54,7 @@ export function philox(seed: number | bigint): Rng {
       words[2] = stream;
       words[3] = index;
       philox4x32(words, keyLow, keyHigh);
-      return (words[0]! + 0.5) * 2 ** -32;
+      return (words[0] + 0.5) * 2 ** -32;
     },
   };
 }

@@ -60,7 +60,7 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
  *
  * @throws {@link InferenceError} `format` if it is not JSON.
  */
-export async function readJson(files: ModelFiles, name: string): Promise<unknown> {
+async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.text(name);
   if (text === null) return null;
   try {

@@ -3,9 +3,6 @@ import { InferenceError } from "@frugal/core";
 import { describeValue } from "../load/describe-value.ts";
 import { duplicateKey } from "./duplicate-key.ts";
 
-/** Element types of the safetensors format that this package reads. */
-export type SafetensorsType = "F32" | "F16" | "BF16" | "I64" | "I32" | "U8" | "I8" | "BOOL";
-
 /** Bytes per element. */
 const elementSize: ReadonlyMap<unknown, number> = /* @__PURE__ */ new Map([
   ["F64", 8],
