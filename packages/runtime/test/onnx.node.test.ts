@@ -181,11 +181,12 @@ describe("encodeOnnxModel", () => {
             rest.dims,
             onnxType[rest.type],
           ]);
-          if (data instanceof Uint8Array) expect([...tensor.rawData]).toEqual([...data]);
-          else
-            expect(tensor.externalData.map(({ value }) => value)).toEqual(
-              Object.values(data).map(String),
-            );
+          const isInside = data instanceof Uint8Array;
+          expect(tensor.rawData.length).toBe(isInside ? data.length : 0);
+          expect([...tensor.rawData]).toEqual(isInside ? [...data] : []);
+          expect(tensor.externalData.map(({ value }) => value)).toEqual(
+            isInside ? [] : Object.values(data).map(String),
+          );
         }
         expect(
           graph.input.map((value) =>
