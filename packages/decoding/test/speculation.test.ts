@@ -343,7 +343,10 @@ describe("draftModel", () => {
           verifier,
           drafter,
         });
-        expect(last.stats.acceptanceRate).toBe(1);
+        // A guess that allows for differences between the laws misses some where there are none.
+        const isGuess = verifier.kinds[0] === "point" && temperature > 0;
+        if (isGuess) expect(last.stats.acceptanceRate).toBeGreaterThan(0.7);
+        else expect(last.stats.acceptanceRate).toBe(1);
       }
     }
   });

@@ -8,7 +8,7 @@ import {
 } from "@frugal/core";
 
 import { prefill, stepOptions, trim } from "../generate/prefill.ts";
-import { copyLaw, drawFromLaw, drawToken, type Law } from "../sampling/law.ts";
+import { copyLaw, drawFromLaw, guessDraw, type Law } from "../sampling/law.ts";
 import type { Draft, Drafter } from "./drafter.ts";
 import type { TokenView } from "./token-view.ts";
 
@@ -22,9 +22,9 @@ export interface DraftModelOptions {
  * A drafter that asks a smaller model with the same vocabulary.
  *
  * The draft's logits pass through the target's sampling options. For a verifier that wants guesses
- * (`sampleMatch`) the token at a position is drawn with the very random number that the target will
- * use there: both invert their cumulative distributions at the same point, so similar laws mostly
- * give the same token, and the text still depends on the target alone. For `rejection` tokens are
+ * (`sampleMatch`) the token at a position is the likeliest one given the very random number that the
+ * target will draw with ({@link guessDraw}): similar laws mostly give the same token, and the text
+ * still depends on the target alone. For `rejection` tokens are
  * drawn independently (stream `draft`) and their laws reported.
  *
  * Keeps `sequence` in step with the text: feeds what it has not seen and rolls back what was
@@ -59,7 +59,7 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
           const token =
             kind === "sampled"
               ? drawFromLaw(law, random.uniform(position, randomStream.draft))
-              : drawToken(law, random, position);
+              : guessDraw(law, random.uniform(position));
           if (kind === "sampled") laws.push(copyLaw(law));
           tokens.push(token);
           if (context.stopIds.has(token)) break;

@@ -8,7 +8,7 @@ export interface MeasuredCostOptions {
   readonly max?: number;
   /**
    * Steps before another length than the best known is tried, at first; up to 16 times as many
-   * where that finds nothing better. Default 16.
+   * where that finds nothing better. Default 32.
    */
   readonly exploreEvery?: number;
   /** Share of a new outcome in the running acceptance of its position, in (0, 1]. Default 0.05. */
@@ -17,6 +17,9 @@ export interface MeasuredCostOptions {
 
 /** Acceptance assumed for a position that was never reached. */
 const assumedAcceptance = 0.7;
+
+/** Length of the first draft. */
+const firstDraft = 4;
 
 /** What exploring steps try, in turn, next to the best known length. */
 const neighbours: readonly ((length: number) => number)[] = [
@@ -33,8 +36,10 @@ const neighbours: readonly ((length: number) => number)[] = [
  * Keeps the acceptance `a_i` of each draft position given that it was reached, the cost `c(s)` of a
  * target step of `s` rows and the cost `d` of a drafted token, as running means of what was
  * measured, and maximises `(1 + sum_j prod_{i<=j} a_i) / (g d + c(g + 1))` over `g` in `[0, max]`.
- * That includes 0, where drafting does not pay. The first step is a plain one, to compare with; now
- * and then a step tries a neighbouring length, less often while that finds nothing better.
+ * That includes 0, where drafting does not pay. The first step is a plain one and the second has a
+ * draft of 4, which gives two costs to interpolate between; now and then a step tries a neighbouring
+ * length, less often while that finds nothing better. What is learnt holds for a pair of models: one
+ * instance can serve many generations, one after another.
  *
  * Deterministic; reads no clock, the measurements come from the loop. Cost: O(max) per step.
  *
@@ -42,7 +47,7 @@ const neighbours: readonly ((length: number) => number)[] = [
  * @see `docs/algorithms/draft-length.md`
  */
 export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
-  const { max = 10, exploreEvery = 16, rate = 0.05 } = options;
+  const { max = 10, exploreEvery = 32, rate = 0.05 } = options;
   expectRange("max", max, "an integer >= 0", Number.isInteger(max) && max >= 0);
   const spaced = Number.isInteger(exploreEvery) && exploreEvery >= 1;
   expectRange("exploreEvery", exploreEvery, "an integer >= 1", spaced);
@@ -53,7 +58,7 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   const targetCost = createStepCost();
   const draftCost = createStepCost();
   let isDraftFree = true;
-  let hasBegun = false;
+  let steps = 0;
   let turns = 0;
   let wait = exploreEvery;
   let tries = 0;
@@ -85,8 +90,8 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   return {
     next(limit) {
       const bound = Math.min(limit, max);
-      // One plain step first: every other cost is judged against it.
-      if (!hasBegun) return 0;
+      // First a plain step and one with a draft: two sizes, between which costs are interpolated.
+      if (steps < 2) return steps === 0 ? 0 : Math.min(bound, firstDraft);
       const length = best(bound);
       if (++turns < wait) return length;
       turns = 0;
@@ -97,7 +102,7 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
       return Math.min(bound, tried === length || tried < 1 ? length + 1 : tried);
     },
     observe({ drafted, accepted, cut, targetMs, draftMs }) {
-      hasBegun = true;
+      steps++;
       if (targetMs > 0) targetCost.observe(drafted + 1, targetMs);
       if (drafted === 0) return;
       if (draftMs > 0) {
