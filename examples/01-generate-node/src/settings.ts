@@ -50,9 +50,11 @@ export function readSettings(args: readonly string[]): Settings {
         "who guesses the next tokens (default: model, else lookup)",
       ).choices(["none", "lookup", "model"]),
     )
-    .option("--kv <policy>", "full, or window:N to keep the last N positions", kv, {
-      kind: "full",
-    } as const)
+    .addOption(
+      new Option("--kv <policy>", "full, or window:N to keep the last N positions")
+        .argParser(kv)
+        .default({ kind: "full" }, "full"),
+    )
     .addOption(
       new Option("--quantize <how>", "bits per weight")
         .choices(["none", "q8", "q4"])

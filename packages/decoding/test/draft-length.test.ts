@@ -121,7 +121,8 @@ describe("measuredCost", () => {
     const length = measuredCost();
     for (let i = 0; i < 50; i++) {
       const drafted = length.next(8);
-      expect(drafted > 0).toBe(i > 0);
+      // The first steps alternate between none and four.
+      expect(drafted > 0).toBe(i !== 0 && i !== 2);
       length.observe({ drafted, accepted: drafted, cut: false, targetMs: 0, draftMs: 0 });
     }
   });

@@ -18,8 +18,11 @@ export interface MeasuredCostOptions {
 /** Acceptance assumed for a position that was never reached. */
 const assumedAcceptance = 0.7;
 
-/** Length of the first draft. */
-const firstDraft = 4;
+/**
+ * Lengths of the first drafts: two sizes to interpolate between, each measured twice, because a
+ * disturbed first measurement would be believed for long.
+ */
+const firstLengths = [0, 4, 0, 4] as const;
 
 /** What exploring steps try, in turn, next to the best known length. */
 const neighbours: readonly ((length: number) => number)[] = [
@@ -36,9 +39,9 @@ const neighbours: readonly ((length: number) => number)[] = [
  * Keeps the acceptance `a_i` of each draft position given that it was reached, the cost `c(s)` of a
  * target step of `s` rows and the cost `d` of a drafted token, as running means of what was
  * measured, and maximises `(1 + sum_j prod_{i<=j} a_i) / (g d + c(g + 1))` over `g` in `[0, max]`.
- * That includes 0, where drafting does not pay. The first step is a plain one and the second has a
- * draft of 4, which gives two costs to interpolate between; now and then a step tries a neighbouring
- * length, less often while that finds nothing better. What is learnt holds for a pair of models: one
+ * That includes 0, where drafting does not pay. The first steps alternate
+ * between none and 4, which gives two costs to interpolate between; now and then a step tries a
+ * neighbouring length, less often while that finds nothing better. What is learnt holds for a pair of models: one
  * instance can serve many generations, one after another.
  *
  * Deterministic; reads no clock, the measurements come from the loop. Cost: O(max) per step.
@@ -90,8 +93,8 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   return {
     next(limit) {
       const bound = Math.min(limit, max);
-      // First a plain step and one with a draft: two sizes, between which costs are interpolated.
-      if (steps < 2) return steps === 0 ? 0 : Math.min(bound, firstDraft);
+      const first = firstLengths[steps];
+      if (first !== undefined) return Math.min(bound, first);
       const length = best(bound);
       if (++turns < wait) return length;
       turns = 0;
