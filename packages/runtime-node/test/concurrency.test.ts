@@ -1,4 +1,4 @@
-import { type LanguageModel } from "@frugal/core";
+import { InferenceError, type LanguageModel } from "@frugal/core";
 import { createReferenceTransformer, expectClose, seededRandom, tinyConfig } from "@frugal/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 
@@ -27,11 +27,13 @@ describe.for([
   test("end with `state` when the model is disposed under a running step", async () => {
     const model = await loadModel(random.folder, { inline });
     const sequence = await model.createSequence();
-    const outcome = sequence
-      .step({ tokens: new Uint32Array(100) }, { logits: "last" })
-      .catch((error: unknown) => error);
+    const outcome = sequence.step({ tokens: new Uint32Array(100) }, { logits: "last" }).then(
+      () => "finished",
+      (error: unknown) => (InferenceError.is(error) ? error.code : error),
+    );
     await model.dispose();
-    expect(await outcome).toMatchObject({ name: "InferenceError", code: "state" });
+    // Another thread may have finished the step before it heard of the end.
+    expect(inline ? ["state"] : ["state", "finished"]).toContain(await outcome);
     await sequence.dispose();
   });
 });

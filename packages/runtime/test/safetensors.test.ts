@@ -123,7 +123,7 @@ describe("readSafetensors", () => {
     expect((error as Error).message).toContain(message);
     expect((error as Error).message).toMatch(/^f: /);
     expect((error as Error).message.length).toBeLessThan(300);
-    expect(Date.now() - start).toBeLessThan(1000);
+    expect(Date.now() - start).toBeLessThan(5000);
   });
 
   test("refuses a file that is missing or shorter than it says", async () => {
