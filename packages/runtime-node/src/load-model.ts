@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-import { type AbortLike, type LanguageModel, throwIfAborted } from "@frugal/core";
+import { type AbortLike, InferenceError, type LanguageModel, throwIfAborted } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -60,7 +60,7 @@ export async function loadModel(
 ): Promise<LanguageModel> {
   const { inline = false, onProgress, signal, ...rest } = options;
   throwIfAborted(signal);
-  const folder = source instanceof URL ? fileURLToPath(source) : source;
+  const folder = source instanceof URL ? pathOf(source) : source;
   const load = inline ? loadInline : loadInWorker;
   const model = await load(folder, rest, onProgress ?? (() => {}));
   try {
@@ -70,4 +70,9 @@ export async function loadModel(
     throw reason;
   }
   return model;
+}
+
+function pathOf(source: URL): string {
+  if (source.protocol === "file:") return fileURLToPath(source);
+  throw new InferenceError("unsupported", `source: expected a folder, got ${source.href}`);
 }

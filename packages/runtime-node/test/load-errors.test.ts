@@ -67,6 +67,14 @@ async function expectLoads(folder: string | URL, reference = expected, tolerance
 const failure = (load: Promise<unknown>) => load.catch((reason: unknown) => reason);
 
 describe("loadModel refuses", () => {
+  test("a URL that is no folder", async () => {
+    const error = await failure(loadModel(new URL("https://example.invalid/model")));
+    expect(error).toMatchObject({
+      code: "unsupported",
+      message: "source: expected a folder, got https://example.invalid/model",
+    });
+  });
+
   const index = (name: unknown) => ({
     "config.json": config,
     "model.safetensors.index.json": { weight_map: { a: name } },
