@@ -30,6 +30,8 @@ export interface Engine {
   /** Only where drafts come from a model. */
   readonly small: LanguageModel | null;
   readonly draft: DraftName;
+  /** What the caches keep; everything without one. */
+  readonly cache: CachePolicy | null;
   dispose(): Promise<void>;
 }
 
@@ -60,11 +62,13 @@ export async function loadEngine(settings: Settings): Promise<Engine> {
         ? await loadModel(resolve(draftFolder!), { ...options, onProgress: progress.for("draft") })
         : null;
     const tokenizer = await readTokenizer(folder);
+    const { kv } = settings;
+    const cache = kv.kind === "full" ? null : windowPolicy(kv.recent, target.info.maxLength);
     const dispose = async (): Promise<void> => {
       await target.dispose();
       await small?.dispose();
     };
-    return { tokenizer, target, small, draft, dispose };
+    return { tokenizer, target, small, draft, cache, dispose };
   } finally {
     progress.stop();
   }
@@ -114,9 +118,7 @@ export async function withGeneration<T>(
   signal: AbortSignal,
   use: (generation: Generation, ids: Uint32Array) => Promise<T>,
 ): Promise<T> {
-  const { tokenizer, target, small } = engine;
-  const { kv } = settings;
-  const cache = kv.kind === "full" ? undefined : windowPolicy(kv.recent, target.info.maxLength);
+  const { tokenizer, target, small, cache } = engine;
   const sequence = await target.createSequence();
   const draftSequence = (await small?.createSequence()) ?? null;
   try {
