@@ -48,7 +48,7 @@ async function measureModel(
       weights: quantize,
       context,
     };
-    for (const size of blocks) row[String(size)] = await timeBlock(sequence, size, effort);
+    for (const size of blocks) row[`${size} rows`] = await timeBlock(sequence, size, effort);
     rows.push(row);
     await sequence.dispose();
   }

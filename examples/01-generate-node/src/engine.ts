@@ -59,7 +59,12 @@ export async function loadEngine(settings: Settings): Promise<Engine> {
     const target = await loadModel(folder, { ...options, onProgress: progress.for("model") });
     const small =
       draft === "model"
-        ? await loadModel(resolve(draftFolder!), { ...options, onProgress: progress.for("draft") })
+        ? await loadModel(resolve(draftFolder!), {
+            ...options,
+            // A guess need not be exact, and 8 bits are read in half the time.
+            quantize: settings.quantize === "none" ? "q8" : settings.quantize,
+            onProgress: progress.for("draft"),
+          })
         : null;
     const tokenizer = await readTokenizer(folder);
     const { kv } = settings;
