@@ -32,6 +32,6 @@ async function main(given: string[], { smoke }: { smoke: boolean }): Promise<voi
     const tables = await measure({ repetitions: smoke ? 1 : 30, large: !smoke });
     if (smoke)
       console.log(`${name}: ${tables.map(({ rows }) => `${rows.length} rows`).join(", ")}`);
-    else console.log(await writeResults(name, `pnpm bench ${name}`, tables));
+    else console.log(await writeResults(name, `npm run bench -- ${name}`, tables));
   }
 }
