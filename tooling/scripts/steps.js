@@ -63,6 +63,8 @@ export function allSteps(chromium) {
     { name: "types", run: () => run(node, ["tooling/scripts/types.js"]) },
     { name: "tests", run: () => runTests(chromium), tally: tallyTests },
     { name: "build", run: () => run("turbo", ["run", "build", quiet]) },
+    // On built output: also the first time that the packages run as users get them.
+    { name: "bench", run: () => run(node, ["bench/src/main.ts", "--smoke"]) },
     { name: "package", run: () => run("turbo", ["run", "package", quiet]) },
     { name: "size", run: () => run("size-limit", []) },
     { name: "knip", run: () => run("knip", []) },
