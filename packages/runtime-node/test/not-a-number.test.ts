@@ -13,12 +13,18 @@ afterAll(async () => {
 
 // Top-k of a row with NaN looks like any other; decoders find out from the log-sum-exp.
 test("NaN in a row shows in its log-sum-exp", async () => {
-  const sequence = await model.createSequence();
-  const cols = tinyConfig.hiddenSize;
-  const data = new Float32Array(2 * cols).fill(0.1);
-  data[cols + 3] = Number.NaN;
-  const block = { embeddings: { data, rows: 2, cols } };
-  const { top } = await sequence.step(block, { logits: { top: 3 } });
-  expect([...top!.logSumExp].map(Number.isNaN)).toEqual([false, true]);
-  await sequence.dispose();
+  const logSumExp = async (value: number): Promise<number> => {
+    const sequence = await model.createSequence();
+    const cols = tinyConfig.hiddenSize;
+    const data = new Float32Array(cols).fill(0.1);
+    data[3] = value;
+    const { top } = await sequence.step(
+      { embeddings: { data, rows: 1, cols } },
+      { logits: { top: 3 } },
+    );
+    await sequence.dispose();
+    return top!.logSumExp[0]!;
+  };
+  expect(await logSumExp(0.2)).toBeGreaterThan(-100);
+  expect(await logSumExp(Number.NaN)).toBeNaN();
 });
