@@ -173,10 +173,12 @@ describe("KvStore", () => {
     pair.append(random, 4, Int32Array.of(0, 1, 2, 3));
     const fork = pair.fork();
     expect(fork.store.keys).toBe(pair.store.keys);
-    pair.keep(Uint32Array.of(0, 1), true);
+    pair.keep(Uint32Array.of(0, 1, 2, 3), true);
     expect(fork.store.keys).toBe(pair.store.keys);
-    pair.append(random, 1, Int32Array.of(2));
+    // Dropped slots are cleared, which the fork must not see.
+    pair.keep(Uint32Array.of(0, 1), true);
     expect(fork.store.keys).not.toBe(pair.store.keys);
+    pair.append(random, 1, Int32Array.of(2));
     const { keys } = fork.store;
     fork.append(random, 1, Int32Array.of(4));
     expect(fork.store.keys).toBe(keys);

@@ -168,9 +168,31 @@ export class KvStore {
   }
 
   #setLength(length: number): void {
-    this.#bias.fill(0, this.#length, length);
-    this.#bias.fill(masked, length, this.#length);
+    const before = this.#length;
+    this.#bias.fill(0, before, length);
+    this.#bias.fill(masked, length, before);
     this.#length = length;
+    if (length < before) this.#clear(length, before);
+  }
+
+  /**
+   * Zeroes dropped slots. Attention multiplies masked rows by a weight of zero, which makes nothing
+   * of a number but NaN of a NaN: without this, a row that went wrong would outlive its removal.
+   */
+  #clear(from: number, to: number): void {
+    if (this.#buffers.owners > 1) {
+      this.#move(this.#buffers.capacity);
+      return;
+    }
+    const { kvHeads, headDim } = this.#shape;
+    for (const side of [this.keys, this.values]) {
+      for (const data of side) {
+        for (let head = 0; head < kvHeads; head++) {
+          const base = head * this.#buffers.capacity;
+          data.fill(0, (base + from) * headDim, (base + to) * headDim);
+        }
+      }
+    }
   }
 
   /** Moves the content to buffers of its own with the given capacity. */
