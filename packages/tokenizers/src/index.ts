@@ -6,5 +6,12 @@
  */
 export { createTokenizer } from "./create-tokenizer.ts";
 export type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts";
+export type { GuardedTokenizer, SpecialPolicy } from "./formats/special-policy.ts";
+export {
+  tiktokenEncoding,
+  type TiktokenEncoding,
+  type TiktokenEncodingName,
+} from "./formats/tiktoken-encodings.ts";
+export { fromTiktoken, type TiktokenOptions } from "./formats/tiktoken.ts";
 export { StreamDecoder, type TokenBytes } from "./stream-decoder.ts";
 export type { DecodeOptions, Tokenizer } from "./tokenizer.ts";

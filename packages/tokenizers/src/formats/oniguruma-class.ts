@@ -44,7 +44,8 @@ function parseItem(cursor: PatternCursor, start: number, ignoreCase: boolean): s
   const named = cursor.takeMatch(/\[:(\^?)(\w+):\]/y);
   if (named !== null) {
     const property = POSIX.get(named[2]!);
-    if (property === undefined || ignoreCase) return cursor.refuse(`"${named[0]}"`, start);
+    if (property === undefined || ignoreCase || cursor.isFancy)
+      return cursor.refuse(`"${named[0]}"`, start);
     return negateIf(cursor, named[1] === "^", property);
   }
   if (cursor.sees("[")) {
@@ -118,6 +119,9 @@ export function parseClassEscape(
   }
   const octal = cursor.takeMatch(insideClass ? /[0-7]{1,3}/y : /0[0-7]{0,2}/y);
   if (octal !== null) return codePoint(cursor, parseInt(octal[0], 8), start);
+  const major = cursor.isFancy ? cursor.takeMatch(/([pP])([CLMNPSZ])/y) : null;
+  if (major !== null)
+    return { body: `\\${major[1]}{${major[2]}}`, character: null, caseless: false };
   const property = cursor.takeMatch(/([pP])\{(\^?)([^{}]+)\}/y);
   if (property !== null) {
     const negated = (property[1] === "P") !== (property[2] === "^");
@@ -127,7 +131,8 @@ export function parseClassEscape(
   const letter = cursor.next();
   const shorthand = SHORTHANDS.get(letter.toLowerCase());
   if (shorthand !== undefined) {
-    const body = negateIf(cursor, letter !== letter.toLowerCase(), shorthand);
+    const joiners = cursor.isFancy && /w/i.test(letter) ? "\\p{Join_Control}" : "";
+    const body = negateIf(cursor, letter !== letter.toLowerCase(), shorthand + joiners);
     return { body, character: null, caseless: /[sd]/i.test(letter) };
   }
   const control = CONTROLS.get(letter);

@@ -1,5 +1,5 @@
 import { foldings, parseClass, parseClassEscape } from "./oniguruma-class.ts";
-import { PatternCursor } from "./pattern-cursor.ts";
+import { PatternCursor, type PatternDialect } from "./pattern-cursor.ts";
 
 /** A pattern in JavaScript's dialect. */
 export interface TranslatedPattern {
@@ -16,6 +16,9 @@ export interface TranslatedPattern {
  * anew, so that nothing is passed through that was not understood. Groups capture nothing, because
  * splitting asks for no captures.
  *
+ * With `dialect` "fancy", that of tiktoken's files, `X{1,3}+` is possessive, anchors are those of the
+ * whole text, words include the joiners, and case folds to single characters only.
+ *
  * Letters are those of the engine's Unicode version; Oniguruma's is Unicode 16.
  *
  * @throws {@link InferenceError} `unsupported`, with the construct and its offset: back-references,
@@ -23,8 +26,12 @@ export interface TranslatedPattern {
  *   letters or classes beyond ASCII, and anything malformed.
  * @see Oniguruma, doc/RE; measured against huggingface/tokenizers 0.23.2
  */
-export function translatePattern(pattern: string, place: string): TranslatedPattern {
-  const cursor = new PatternCursor(pattern, place);
+export function translatePattern(
+  pattern: string,
+  place: string,
+  dialect: PatternDialect = "oniguruma",
+): TranslatedPattern {
+  const cursor = new PatternCursor(pattern, place, dialect);
   const source = parseAlternatives(cursor, false);
   if (!cursor.isDone) cursor.refuse("an unmatched parenthesis", cursor.at);
   const flag = cursor.needsSets ? "v" : "u";
@@ -51,8 +58,9 @@ function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
     const start = cursor.at;
     const letter = ignoreCase && /[A-Za-z]/.test(cursor.peek()) ? cursor.peek().toLowerCase() : "";
     // ß, ﬁ and their kin each fold to two letters; a class of single characters cannot say so.
-    if (["ss", "st", "ff", "fi", "fl"].includes(lastLetter + letter)) {
-      cursor.refuse(`"${lastLetter}${letter}" regardless of case`, start);
+    const pair = lastLetter + letter;
+    if (!cursor.isFancy && ["ss", "st", "ff", "fi", "fl"].includes(pair)) {
+      cursor.refuse(`"${pair}" regardless of case`, start);
     }
     out += parseQuantifiers(cursor, parseAtom(cursor, ignoreCase));
     lastLetter = letter;
@@ -63,7 +71,7 @@ function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
 /** One atom, written so that a quantifier can follow. */
 function parseAtom(cursor: PatternCursor, ignoreCase: boolean): string {
   const start = cursor.at;
-  const simple = ANCHORS.get(cursor.peek());
+  const simple = (cursor.isFancy ? FANCY_ANCHORS : ANCHORS).get(cursor.peek());
   if (simple !== undefined) {
     cursor.next();
     return simple;
@@ -80,6 +88,12 @@ const ANCHORS: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
   [".", "[^\\n]"],
   ["^", "(?:(?<![^])|(?<=\\n)(?=[^]))"],
   ["$", "(?:(?![^\\n]))"],
+]);
+
+const FANCY_ANCHORS: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
+  [".", "[^\\n]"],
+  ["^", "(?:(?<![^]))"],
+  ["$", "(?:(?![^]))"],
 ]);
 
 function parseGroup(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
@@ -116,14 +130,14 @@ function closeGroup(
 }
 
 function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
-  const special = ESCAPES.get(cursor.peek());
+  const special = (cursor.isFancy ? FANCY_ESCAPES : ESCAPES).get(cursor.peek());
   if (special !== undefined) {
     cursor.next();
     return special;
   }
   const word = cursor.takeMatch(/p\{word\}/iy);
-  if (word !== null) return ESCAPES.get(word[0].startsWith("p") ? "w" : "W")!;
-  if (cursor.take("R")) {
+  if (word !== null && !cursor.isFancy) return ESCAPES.get(word[0].startsWith("p") ? "w" : "W")!;
+  if (!cursor.isFancy && cursor.take("R")) {
     return cursor.atomic("(?:\\r\\n|[\\n-\\r\\u{85}\\u{2028}\\u{2029}])");
   }
   if (/[1-9]/.test(cursor.peek())) cursor.refuse("a back-reference", start);
@@ -136,15 +150,24 @@ function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number):
 /** Word characters of Oniguruma outside a class: six Latin-1 characters more than inside. */
 const WORD = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u{b2}\\u{b3}\\u{b9}\\u{bc}-\\u{be}]";
 
-const ESCAPES: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
-  ["A", "(?:(?<![^]))"],
-  ["z", "(?:(?![^]))"],
-  ["Z", "(?:(?=\\n?(?![^])))"],
-  ["b", `(?:(?<=${WORD})(?!${WORD})|(?<!${WORD})(?=${WORD}))`],
-  ["B", `(?:(?<=${WORD})(?=${WORD})|(?<!${WORD})(?!${WORD}))`],
-  ["w", WORD],
-  ["W", WORD.replace("[", "[^")],
-]);
+const ESCAPES: ReadonlyMap<string, string> = /* @__PURE__ */ escapesOf(WORD);
+
+const FANCY_ESCAPES: ReadonlyMap<string, string> = /* @__PURE__ */ escapesOf(
+  "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]",
+);
+
+/** Escapes that mean the same in both dialects once it is known what a word character is. */
+function escapesOf(word: string): ReadonlyMap<string, string> {
+  return new Map([
+    ["A", "(?:(?<![^]))"],
+    ["z", "(?:(?![^]))"],
+    ["Z", "(?:(?=\\n?(?![^])))"],
+    ["b", `(?:(?<=${word})(?!${word})|(?<!${word})(?=${word}))`],
+    ["B", `(?:(?<=${word})(?=${word})|(?<!${word})(?!${word}))`],
+    ["w", word],
+    ["W", word.replace("[", "[^")],
+  ]);
+}
 
 /** A literal character; regardless of case, the class of its simple foldings. */
 function writeLetter(
@@ -188,6 +211,10 @@ function parseQuantifier(cursor: PatternCursor): { text: string; possessive: boo
   const most = counted[4] ?? counted[3]!;
   if (most !== "" && Number(most) < Number(least)) cursor.refuse(`"${counted[0]}"`, start);
   const text = `{${least}${comma}${most}}`;
+  if (cursor.isFancy) {
+    if (cursor.take("?")) return { text: `${text}?`, possessive: false };
+    return { text, possessive: cursor.take("+") };
+  }
   // Here a plus means repetition, and so does a question mark after a fixed count.
   const lazy = comma !== "" && cursor.take("?");
   return { text: lazy ? `${text}?` : text, possessive: false };

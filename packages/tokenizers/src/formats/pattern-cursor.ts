@@ -3,6 +3,9 @@ import { InferenceError } from "@frugal/core";
 /** Deepest nesting of groups and classes; published patterns need three. */
 const DEEPEST = 64;
 
+/** Whose regular expressions a pattern is written for: Oniguruma, or the crate fancy-regex. */
+export type PatternDialect = "oniguruma" | "fancy";
+
 /** A place in a pattern that is being translated, and what the translation needs so far. */
 export class PatternCursor {
   at = 0;
@@ -10,12 +13,14 @@ export class PatternCursor {
   needsSets = false;
   readonly #pattern: string;
   readonly #place: string;
+  readonly isFancy: boolean;
   #atomics = 0;
   #depth = 0;
 
-  constructor(pattern: string, place: string) {
+  constructor(pattern: string, place: string, dialect: PatternDialect = "oniguruma") {
     this.#pattern = pattern;
     this.#place = place;
+    this.isFancy = dialect === "fancy";
   }
 
   get isDone(): boolean {
