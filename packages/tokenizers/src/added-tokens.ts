@@ -1,4 +1,5 @@
 import { codePointBefore, isWhiteSpace, isWordCharacter } from "./character-classes.ts";
+import { LiteralEdges } from "./cuts/literal-edges.ts";
 import { LiteralMatcher } from "./literal-matcher.ts";
 
 /** A token that is cut out of the text before the model sees it. */
@@ -31,12 +32,20 @@ export class AddedTokens {
   readonly #tokens: readonly AddedToken[];
   readonly #patterns: readonly string[];
   readonly #matcher: LiteralMatcher;
+  /** Made on first use: only cutting asks. */
+  #edges: LiteralEdges | null = null;
 
   /** `patterns[i]` is the text to look for in place of `tokens[i].content`. */
   constructor(tokens: readonly AddedToken[], patterns: readonly string[]) {
     this.#tokens = tokens;
     this.#patterns = patterns;
     this.#matcher = new LiteralMatcher(patterns);
+  }
+
+  /** Whether the tokens can look from one character to the next: see {@link LiteralEdges}. */
+  readsAcross(left: string, right: string): boolean {
+    this.#edges ??= new LiteralEdges(this.#tokens, this.#patterns);
+    return this.#edges.readsAcross(left, right);
   }
 
   /**

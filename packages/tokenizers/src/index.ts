@@ -13,5 +13,7 @@ export {
   type TiktokenEncodingName,
 } from "./formats/tiktoken-encodings.ts";
 export { fromTiktoken, type TiktokenOptions } from "./formats/tiktoken.ts";
+export type { CutRule } from "./cuts/cut-rule.ts";
+export { StreamEncoder, type StreamEncodeOptions } from "./stream-encoder.ts";
 export { StreamDecoder, type TokenBytes } from "./stream-decoder.ts";
 export type { DecodeOptions, Tokenizer } from "./tokenizer.ts";

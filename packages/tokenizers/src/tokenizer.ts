@@ -2,6 +2,7 @@ import { InferenceError } from "@frugal/core";
 import type { AddedTokens } from "./added-tokens.ts";
 import { alignPiece } from "./align-piece.ts";
 import { toWellFormed } from "./character-classes.ts";
+import type { CutRule } from "./cuts/cut-rule.ts";
 import type { ByteLevelDecoder } from "./decoders/byte-level.ts";
 import type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts";
 import type { Model } from "./models/model.ts";
@@ -30,6 +31,8 @@ export interface Tokenizer {
   readonly padId: number | null;
   /** The chat template of the configuration, uninterpreted; `null` without one. */
   readonly chatTemplate: string | null;
+  /** Where a text may be cut and encoded in parts; `null` where that is not known. */
+  readonly cuts: CutRule | null;
 
   /**
    * Ids of a text, and on request where each comes from. A lone surrogate counts as U+FFFD.
@@ -86,6 +89,7 @@ export interface TokenizerParts {
   readonly preTokenizer: PreTokenizer;
   readonly model: Model;
   readonly postProcessor: PostProcessor | null;
+  readonly cuts?: CutRule | null;
   /** Called on first use: encoding alone needs no table of bytes. */
   readonly createDecoder: () => ByteLevelDecoder;
 }
@@ -103,6 +107,7 @@ export class PipelineTokenizer implements Tokenizer {
   readonly bosId: number | null;
   readonly padId: number | null;
   readonly chatTemplate: string | null;
+  readonly cuts: CutRule | null;
   readonly #parts: TokenizerParts;
   #decoder: ByteLevelDecoder | null = null;
   /** Bytes of each token in the byte alphabet, for offsets. */
@@ -118,6 +123,7 @@ export class PipelineTokenizer implements Tokenizer {
     this.bosId = idOf(config.bosToken);
     this.padId = idOf(config.padToken);
     this.chatTemplate = config.chatTemplate;
+    this.cuts = parts.cuts ?? null;
   }
 
   encode(text: string, options: EncodeOptions & { readonly offsets: true }): EncodingWithOffsets;

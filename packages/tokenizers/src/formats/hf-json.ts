@@ -5,6 +5,7 @@ import type { TokenizerParts } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
 import { readAddedTokens } from "./hf-added-tokens.ts";
 import { readBpe } from "./hf-bpe.ts";
+import { readCuts } from "./hf-cuts.ts";
 import { readNormalizer } from "./hf-normalizer.ts";
 import { readPostProcessor } from "./hf-post-processor.ts";
 import { readPreTokenizer } from "./hf-pre-tokenizer.ts";
@@ -37,10 +38,14 @@ export function readTokenizerJson(file: JsonReader): TokenizerParts {
   const preTokenizer = readPreTokenizer(file.member("pre_tokenizer"));
   const postProcessor = readPostProcessor(file.member("post_processor"), vocabulary.size);
   checkDecoder(file.member("decoder"));
+  const rawTokens = matcherOf(added, false, (token) => token.content);
+  const normalizedTokens = matcherOf(added, true, normalizedForm);
+  const normalize = normalizer && ((text: string) => normalizer(text, false).text);
   return {
     vocabulary,
-    rawTokens: matcherOf(added, false, (token) => token.content),
-    normalizedTokens: matcherOf(added, true, normalizedForm),
+    rawTokens,
+    normalizedTokens,
+    cuts: readCuts(file, { rawTokens, normalizedTokens, normalize }),
     normalizer,
     preTokenizer,
     model: new ByteLevelBpe(model),

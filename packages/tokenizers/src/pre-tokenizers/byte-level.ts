@@ -3,7 +3,7 @@ import type { PreTokenizer } from "./pre-tokenizer.ts";
 import { eachPart } from "./split.ts";
 
 /** GPT-2's pattern, in JavaScript's dialect. */
-const GPT2_PATTERN =
+export const GPT2_PATTERN: string =
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\p{White_Space}\\p{L}\\p{N}]+|" +
   "\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+";
 

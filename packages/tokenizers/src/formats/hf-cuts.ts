@@ -1,0 +1,109 @@
+import type { CutRule } from "../cuts/cut-rule.ts";
+import { LocalCuts, type LocalCutsInit } from "../cuts/local-cuts.ts";
+import { PatternReach } from "../cuts/pattern-reach.ts";
+import { type CutStep, patternStep, spaceStep } from "../cuts/pattern-step.ts";
+import { GPT2_PATTERN } from "../pre-tokenizers/byte-level.ts";
+import { PatternMatcher } from "../pre-tokenizers/pattern-matcher.ts";
+import type { JsonReader } from "./json-reader.ts";
+import { translatePattern } from "./oniguruma.ts";
+
+/**
+ * Finds out where a text may be cut for the tokenizer of a file that has been read without
+ * complaint; `null` if that is not known.
+ *
+ * It is known for: no normalizer, or Unicode forms, Lowercase, StripAccents and BertNormalizer; then
+ * a pre-tokenizer of ByteLevel with its pattern, Split that isolates or removes matches of a pattern
+ * without look-behind and anchors, Digits, Whitespace, WhitespaceSplit, CharDelimiterSplit,
+ * Punctuation, Bert's and Metaspace. It is not where no piece ever ends, as in the models that
+ * replace spaces and then merge whole texts, nor for Precompiled, Prepend, Strip and Replace, nor
+ * with truncation or padding.
+ */
+export function readCuts(file: JsonReader, parts: Omit<LocalCutsInit, "steps">): CutRule | null {
+  const { truncation, padding, normalizer, pre_tokenizer: preTokenizer } = file.object();
+  const { strategy, pad_to_multiple_of: multiple } = asComponent(padding);
+  const pads = asComponent(padding) === padding && (strategy !== "BatchLongest" || multiple);
+  if ((truncation ?? null) !== null || pads || !isLocal(normalizer)) return null;
+  const steps = stepsOf(preTokenizer);
+  return steps === null || steps.length === 0 ? null : new LocalCuts({ ...parts, steps });
+}
+
+type Component = Readonly<Record<string, unknown>>;
+
+// The readers of the parts have checked the shapes; here they are only looked at.
+function asComponent(value: unknown): Component {
+  return typeof value === "object" && value !== null ? (value as Component) : {};
+}
+
+/** Normalizers that work on each character, and the marks behind it, alone. */
+function isLocal(value: unknown): boolean {
+  if (value === null || value === undefined) return true;
+  const { type, normalizers } = asComponent(value);
+  if (type === "Sequence") return Array.isArray(normalizers) && normalizers.every(isLocal);
+  return ["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "BertNormalizer"].includes(
+    String(type),
+  );
+}
+
+/** The steps of a pre-tokenizer; null if one of them is not understood. */
+function stepsOf(value: unknown): readonly CutStep[] | null {
+  const part = asComponent(value);
+  switch (part["type"]) {
+    case "Sequence": {
+      const steps: CutStep[] = [];
+      for (const each of part["pretokenizers"] as unknown[]) {
+        const inner = stepsOf(each);
+        if (inner === null) return null;
+        steps.push(...inner);
+      }
+      return steps;
+    }
+    case "ByteLevel":
+      if (part["use_regex"] === false) return part["add_prefix_space"] === true ? null : [];
+      return pattern(GPT2_PATTERN, "u", part["add_prefix_space"] === true);
+    case "Split":
+      return splitStep(part);
+    case "Digits":
+      return pattern(part["individual_digits"] === true ? "\\p{N}" : "\\p{N}+");
+    case "WhitespaceSplit":
+      return pattern("\\p{White_Space}");
+    case "Whitespace": {
+      const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+      return pattern(`[${word}]+|[^${word}\\p{White_Space}]+`);
+    }
+    case "CharDelimiterSplit":
+      return pattern(`\\u{${String(part["delimiter"]).codePointAt(0)!.toString(16)}}`);
+    case "BertPreTokenizer":
+      return pattern("\\p{White_Space}|[\\p{P}!-\\/:-@\\[-\\x60\\{-~]");
+    case "Punctuation":
+      if (!cutsAtMatches(part["behavior"] ?? "Isolated")) return null;
+      return pattern("[\\p{P}!-\\/:-@\\[-\\x60\\{-~]");
+    case "Metaspace":
+      return part["split"] === false ? null : [spaceStep(String(part["replacement"]))];
+    default:
+      return null;
+  }
+}
+
+function pattern(source: string, flag: "u" | "v" = "u", prefix = false): CutStep[] | null {
+  const reach = PatternReach.of(source, flag);
+  return reach && [patternStep(new PatternMatcher(source, flag), reach, prefix)];
+}
+
+/** Whether a piece ends where a match does, whatever follows. */
+function cutsAtMatches(behavior: unknown): boolean {
+  return behavior === "Isolated" || behavior === "Removed";
+}
+
+function splitStep(part: Component): CutStep[] | null {
+  if (!cutsAtMatches(part["behavior"])) return null;
+  const { String: literal, Regex: regex } = asComponent(part["pattern"]);
+  if (typeof regex === "string") {
+    const { source, flag } = translatePattern(regex, "pattern");
+    return pattern(source, flag);
+  }
+  const units = Array.from(
+    String(literal),
+    (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`,
+  );
+  return pattern(units.join(""));
+}

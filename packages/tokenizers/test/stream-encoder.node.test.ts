@@ -1,0 +1,196 @@
+import { existsSync, readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createTokenizer, StreamEncoder, type Tokenizer } from "../src/index.ts";
+import { addedToken, smallTokenizer } from "./byte-vocabulary.ts";
+import { hardTexts, mixedText } from "./hard-texts.ts";
+
+const fixture = (name: string): string =>
+  readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), "utf8");
+const texts = (JSON.parse(fixture("texts")) as { training: string[]; test: string[] }).training;
+
+/** Tokens of every flag, some of them nothing but spaces. */
+const added = [
+  addedToken("<|end|>"),
+  addedToken("<|end|>x", { normalized: true, special: false }),
+  addedToken("boat", { single_word: true, normalized: true, special: false }),
+  addedToken("[MASK]", { lstrip: true, rstrip: true }),
+  addedToken("   ", { special: false }),
+  addedToken("é", { special: false, normalized: true }),
+];
+const parts = ["<|end|>", "<|end|>x", "boat", "[MASK]", "   ", "é", "<|", "|>", "[MASK", " boat "];
+const cl100k =
+  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|` +
+  String.raw` ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+const split = (pattern: string, behavior = "Isolated"): object => ({
+  type: "Sequence",
+  pretokenizers: [
+    { type: "Split", pattern: { Regex: pattern }, behavior, invert: false },
+    { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+});
+const byteLevel = (prefix: boolean): object => ({
+  type: "ByteLevel",
+  add_prefix_space: prefix,
+  trim_offsets: true,
+  use_regex: true,
+});
+const small = (tokenizerParts: Record<string, unknown>): Tokenizer =>
+  createTokenizer(
+    smallTokenizer(
+      [
+        ["t", "h"],
+        ["th", "e"],
+        [" ", "a"],
+        ["a", "a"],
+      ],
+      {
+        added_tokens: added,
+        ...tokenizerParts,
+      },
+    ),
+  );
+
+const tokenizers: Readonly<Record<string, Tokenizer>> = {
+  "GPT-2's pattern, a space in front": small({ pre_tokenizer: byteLevel(true) }),
+  "NFC and the pattern of cl100k": small({
+    normalizer: { type: "NFC" },
+    pre_tokenizer: split(cl100k),
+  }),
+  "possessive repetition": small({
+    pre_tokenizer: split(String.raw`[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}++| ?[^\s\p{L}\p{N}]++|\s++`),
+  }),
+  "digits apart, then GPT-2's pattern": small({
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [{ type: "Digits", individual_digits: true }, byteLevel(false)],
+    },
+  }),
+  "gaps between the matches": small({ pre_tokenizer: split(String.raw`\p{L}\p{M}*x?`) }),
+  "byte-level-bpe": createTokenizer(fixture("byte-level-bpe")),
+  "byte-level-split": createTokenizer(fixture("byte-level-split")),
+};
+
+/** Pushes `text` cut at `at`, and returns the ids of all pushes. */
+function pushAll(encoder: StreamEncoder, text: string, at: readonly number[]): number[] {
+  const places = [...new Set(at.map((place) => place % (text.length + 1)))].sort((a, b) => a - b);
+  const ids: number[] = [];
+  let from = 0;
+  for (const place of [...places, text.length]) {
+    ids.push(...encoder.push(text.slice(from, place)));
+    from = place;
+  }
+  return [...ids, ...encoder.flush()];
+}
+
+const line = fc.oneof(mixedText(parts), fc.constantFrom(...texts, ...hardTexts));
+const document = fc.array(line, { maxLength: 4 }).map((lines) => lines.join(" "));
+const cuts = fc.array(fc.nat({ max: 100_000 }), { maxLength: 20 });
+const special = fc.constantFrom("parse" as const, "text" as const);
+
+describe("ids of a text in pieces are those of the whole", () => {
+  test.each(Object.keys(tokenizers))("%s: 1,500 splits", { timeout: 60_000 }, (name) => {
+    const tokenizer = tokenizers[name]!;
+    fc.assert(
+      fc.property(document, cuts, special, fc.boolean(), (text, at, how, addSpecialTokens) => {
+        const options = { special: how, addSpecialTokens };
+        const encoder = new StreamEncoder(tokenizer, options);
+        const ids = [...tokenizer.encode(text, options).ids];
+        expect(pushAll(encoder, text, at)).toEqual(ids);
+        // A flushed stream is as new.
+        expect(pushAll(encoder, text, [])).toEqual(ids);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test("one unit at a time, and at every place", () => {
+    for (const tokenizer of Object.values(tokenizers)) {
+      for (const text of [...texts, ...hardTexts]) {
+        const ids = [...tokenizer.encode(text).ids];
+        const every = Array.from({ length: text.length }, (_, i) => i);
+        expect(pushAll(new StreamEncoder(tokenizer), text, every)).toEqual(ids);
+      }
+      const all = texts.join("\n");
+      const ids = [...tokenizer.encode(all).ids];
+      for (let at = 0; at < all.length; at += 61) {
+        expect(pushAll(new StreamEncoder(tokenizer), all, [at])).toEqual(ids);
+      }
+    }
+  });
+});
+
+describe("what is held back", () => {
+  test.each(Object.keys(tokenizers))("%s: a few words of ordinary text", (name) => {
+    const tokenizer = tokenizers[name]!;
+    expect(tokenizer.cuts).not.toBeNull();
+    const text = texts.slice(0, 8).join(" ").repeat(5);
+    const encoder = new StreamEncoder(tokenizer, { addSpecialTokens: false });
+    let settled = 0;
+    for (let i = 0; i < text.length; i++) {
+      settled += encoder.push(text[i]!).length;
+      if (i % 97 > 0) continue;
+      const all = tokenizer.encode(text.slice(0, i + 1), { addSpecialTokens: false }).ids.length;
+      expect(all - settled).toBeLessThan(40);
+    }
+  });
+
+  test("everything, where texts are merged as a whole", () => {
+    const anchored = small({ pre_tokenizer: split(String.raw`^a|(?<=x)y|\s`) });
+    const joined = small({ pre_tokenizer: split(String.raw`\s`, "MergedWithNext") });
+    for (const tokenizer of [anchored, joined]) {
+      expect(tokenizer.cuts).toBeNull();
+      const encoder = new StreamEncoder(tokenizer);
+      expect(encoder.push("a text of several words")).toHaveLength(0);
+      expect([...encoder.flush()]).toEqual([...tokenizer.encode("a text of several words").ids]);
+    }
+  });
+});
+
+test("costs the same per character however long the text is", { timeout: 60_000 }, () => {
+  const tokenizer = tokenizers["NFC and the pattern of cl100k"]!;
+  const time = (text: string): number => {
+    const encoder = new StreamEncoder(tokenizer);
+    const start = performance.now();
+    for (let i = 0; i < text.length; i += 7) encoder.push(text.slice(i, i + 7));
+    encoder.flush();
+    return performance.now() - start;
+  };
+  for (const unit of ["A few plain words, ", "\u0915\u093e", "a", " "]) {
+    const text = unit.repeat(40_000 / unit.length);
+    let best = Infinity;
+    for (let round = 0; round < 30 && best > 2.5; round++) {
+      const once = Math.min(...[0, 1, 2].map(() => time(text)));
+      best = Math.min(best, time(text + text) / once);
+    }
+    expect(best).toBeLessThan(3.3);
+  }
+});
+
+const data = new URL("../../../../shared/oracles/tokenizers/", import.meta.url);
+const reason = existsSync(data) ? "" : " (skipped: no ../shared/oracles/tokenizers here)";
+
+describe.skipIf(reason !== "")(`published tokenizers${reason}`, () => {
+  const readText = (path: string): string => {
+    const bytes = readFileSync(new URL(path, data));
+    return (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString();
+  };
+  test.each([
+    "hf/gpt2/tokenizer.json.gz",
+    "derived/o200k_base.tokenizer.json.gz",
+    "derived/qwen2.tokenizer.json.gz",
+    "derived/starcoder.tokenizer.json.gz",
+    "derived/deepseek-coder.tokenizer.json.gz",
+  ])("%s: every oracle text, cut at random", { timeout: 60_000 }, (path) => {
+    const tokenizer = createTokenizer(readText(path));
+    expect(tokenizer.cuts).not.toBeNull();
+    const corpus = JSON.parse(readText("corpus/conformance.json")) as { text: string }[];
+    for (const { text } of corpus) {
+      const ids = [...tokenizer.encode(text).ids];
+      for (const at of fc.sample(cuts, { numRuns: 4, seed: 7 })) {
+        expect(pushAll(new StreamEncoder(tokenizer), text, at)).toEqual(ids);
+      }
+    }
+  });
+});
