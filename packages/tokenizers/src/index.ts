@@ -4,7 +4,11 @@
  *
  * @module
  */
+export { chunkByTokens, type ChunkOptions, type TextChunk } from "./chunk-by-tokens.ts";
+export { countTokens, type CountOptions } from "./count-tokens.ts";
 export { createTokenizer } from "./create-tokenizer.ts";
+export type { CutRule } from "./cuts/cut-rule.ts";
+export { encodeBatch } from "./encode-batch.ts";
 export type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts";
 export type { GuardedTokenizer, SpecialPolicy } from "./formats/special-policy.ts";
 export {
@@ -13,7 +17,7 @@ export {
   type TiktokenEncodingName,
 } from "./formats/tiktoken-encodings.ts";
 export { fromTiktoken, type TiktokenOptions } from "./formats/tiktoken.ts";
-export type { CutRule } from "./cuts/cut-rule.ts";
-export { StreamEncoder, type StreamEncodeOptions } from "./stream-encoder.ts";
+export { sliceByTokens } from "./slice-by-tokens.ts";
 export { StreamDecoder, type TokenBytes } from "./stream-decoder.ts";
+export { StreamEncoder, type StreamEncodeOptions } from "./stream-encoder.ts";
 export type { DecodeOptions, Tokenizer } from "./tokenizer.ts";
