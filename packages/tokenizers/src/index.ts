@@ -10,6 +10,9 @@ export { createTokenizer } from "./create-tokenizer.ts";
 export type { CutRule } from "./cuts/cut-rule.ts";
 export { encodeBatch } from "./encode-batch.ts";
 export type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts";
+export type { GgufMetadata } from "./formats/gguf-metadata.ts";
+export { fromGgufVocabulary } from "./formats/gguf-vocabulary.ts";
+export { fromLegacyBpe, type LegacyBpeOptions } from "./formats/legacy-bpe.ts";
 export type { GuardedTokenizer, SpecialPolicy } from "./formats/special-policy.ts";
 export {
   tiktokenEncoding,
