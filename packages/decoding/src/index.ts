@@ -6,20 +6,13 @@
  * @module
  */
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
-export type {
-  Draft,
-  DraftContext,
-  Drafter,
-  DraftKind,
-  VerifiedBlock,
-} from "./drafters/drafter.ts";
+export type { Draft, DraftContext, Drafter, DraftKind } from "./drafters/drafter.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
 export type { TokenView } from "./drafters/token-view.ts";
 export type {
   CacheTrimmed,
-  DraftDegraded,
   DraftVerified,
   Finish,
   FinishReason,
@@ -43,13 +36,7 @@ export {
 } from "./sampling/law.ts";
 export { createSampler, type Sampler } from "./sampling/sampler.ts";
 export type { PenaltyScope, SamplingOptions } from "./sampling/sampling-options.ts";
-export { bestChain } from "./tree/best-chain.ts";
-export { type DraftRows, mergeSiblings } from "./tree/merge-siblings.ts";
-export { pathTo, treeDepths, treeMask } from "./tree/tree-shape.ts";
 export { greedy } from "./verifiers/greedy.ts";
-export { gumbelCoupled } from "./verifiers/gumbel-coupled.ts";
-export { multiRound } from "./verifiers/multi-round.ts";
-export { recursiveRejection } from "./verifiers/recursive-rejection.ts";
 export { rejection } from "./verifiers/rejection.ts";
 export { sampleMatch } from "./verifiers/sample-match.ts";
 export type { Candidates, Verifier } from "./verifiers/verifier.ts";
