@@ -7,7 +7,11 @@ import {
   requiredFiles,
   type Manifest,
 } from "./tooling/architecture/check-manifest.ts";
-import { checkSource } from "./tooling/architecture/check-source.ts";
+import {
+  checkSource,
+  commandLineRule,
+  isCommandLine,
+} from "./tooling/architecture/check-source.ts";
 import { rules } from "./tooling/architecture/rules.ts";
 
 const packages = new URL("./packages/", import.meta.url);
@@ -38,9 +42,10 @@ describe.for(names.filter((name) => name in rules))("%s", (name) => {
     const found = readdirSync(src, { encoding: "utf8", recursive: true })
       .filter((path) => path.endsWith(".ts"))
       .flatMap((path) =>
-        checkSource(readFileSync(new URL(path, src), "utf8"), rule).map(
-          (violation) => `${path}, ${violation}`,
-        ),
+        checkSource(
+          readFileSync(new URL(path, src), "utf8"),
+          isCommandLine(path) ? commandLineRule(name, rule) : rule,
+        ).map((violation) => `${path}, ${violation}`),
       );
     expect(found).toEqual([]);
   });

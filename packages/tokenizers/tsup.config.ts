@@ -1,9 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  // The command line is a program of its own, which imports the package as its users do.
+  entry: ["src/index.ts", "src/cli.ts"],
+  external: ["@frugal/tokenizers", /^node:/],
   format: ["esm"],
-  dts: true,
+  dts: { entry: "src/index.ts" },
   sourcemap: true,
   clean: true,
   target: "es2022",

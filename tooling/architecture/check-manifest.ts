@@ -62,7 +62,7 @@ export function checkManifest(name: string, manifest: Manifest, rule: PackageRul
     }
   }
   for (const [id, range] of Object.entries(manifest.dependencies ?? {})) {
-    if (!isAllowed(id, rule)) found.push(`depends on ${id}`);
+    if (!isAllowed(id, rule) && rule.cli?.includes(id) !== true) found.push(`depends on ${id}`);
     if (id.startsWith("@frugal/") && range !== "workspace:^") {
       found.push(`depends on ${id} as ${range} instead of workspace:^`);
     }

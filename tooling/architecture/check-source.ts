@@ -23,10 +23,24 @@ export function checkSource(text: string, rule: PackageRule): string[] {
     const id = moduleNamedBy(node);
     if (id !== null && !id.startsWith(".") && !isAllowed(id, rule)) report(node, `imports ${id}`);
     if (!rule.neutral) return;
+    if (id !== null && isCommandLine(id.replace(/^(?:\.\.?\/)+/, "")))
+      report(node, `imports ${id}`);
     const name = globalNamedBy(node, declared);
     if (name !== null) report(node, `uses ${name}`);
   });
   return found;
+}
+
+/** Whether a path under `src` belongs to a package's command line. */
+export function isCommandLine(path: string): boolean {
+  return path === "cli.ts" || path.startsWith("cli/");
+}
+
+/** What the files of a command line may name; the rule itself for a package without one. */
+export function commandLineRule(name: string, rule: PackageRule): PackageRule {
+  if (rule.cli === undefined) return rule;
+  const internal = [...rule.internal, name];
+  return { internal, outside: [...rule.outside, ...rule.cli], neutral: false };
 }
 
 function visit(node: ts.Node, see: (node: ts.Node) => void): void {

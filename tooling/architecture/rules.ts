@@ -9,11 +9,22 @@ export interface PackageRule {
   readonly outside: readonly string[];
   /** Runs anywhere: no platform modules, no platform globals. */
   readonly neutral: boolean;
+  /**
+   * Outside modules that its command line may name besides; without it, it has none. A command line
+   * is `src/cli.ts` and what is in `src/cli/`. It runs in Node, reads the package as its users do,
+   * and nothing else of the package imports it.
+   */
+  readonly cli?: readonly string[];
 }
 
 export const rules: Readonly<Record<string, PackageRule>> = {
   core: { internal: [], outside: [], neutral: true },
-  tokenizers: { internal: ["core"], outside: [], neutral: true },
+  tokenizers: {
+    internal: ["core"],
+    outside: [],
+    neutral: true,
+    cli: ["commander", "node:*"],
+  },
   "vision-tokens": { internal: ["core"], outside: [], neutral: true },
   decoding: { internal: ["core"], outside: [], neutral: true },
   "kv-cache": { internal: ["core"], outside: [], neutral: true },

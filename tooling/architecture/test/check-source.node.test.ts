@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { checkSource } from "../check-source.ts";
+import { checkSource, commandLineRule, isCommandLine } from "../check-source.ts";
 import { rules } from "../rules.ts";
 
 const decoding = rules["decoding"]!;
@@ -52,6 +52,25 @@ describe("checkSource", () => {
 
   test("says where", () => {
     expect(checkSource("\n\nprocess.exit();", decoding)).toEqual(["line 3: uses process"]);
+  });
+
+  test("a command line may use Node, its parser and its package, and nothing imports it", () => {
+    const rule = rules["tokenizers"]!;
+    const text =
+      'import { readFile } from "node:fs/promises"; import { Command } from "commander"; ' +
+      'import { createTokenizer } from "@frugal/tokenizers"; process.exit();';
+    expect(["cli.ts", "cli/main.ts"].every(isCommandLine)).toBe(true);
+    expect(["index.ts", "client.ts", "models/cli.ts"].some(isCommandLine)).toBe(false);
+    expect(checkSource(text, commandLineRule("tokenizers", rule))).toEqual([]);
+    expect(checkSource(text, rule)).toHaveLength(4);
+    // A package without one has no exceptions.
+    expect(commandLineRule("decoding", decoding)).toBe(decoding);
+    for (const id of ["./cli.ts", "./cli/main.ts", "../cli/main.ts"]) {
+      expect(checkSource(`import "${id}";`, rule)).toEqual([`line 1: imports ${id}`]);
+    }
+    expect(checkSource('import "./client.ts";', rule)).toEqual([]);
+    const other = 'import lodash from "lodash"; import "@frugal/decoding";';
+    expect(checkSource(other, commandLineRule("tokenizers", rule))).toHaveLength(2);
   });
 
   test("runtime-node may use Node, and only Node", () => {
