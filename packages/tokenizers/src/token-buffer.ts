@@ -7,10 +7,21 @@
 export class TokenBuffer {
   ids: Uint32Array = new Uint32Array(32);
   offsets: Uint32Array | null;
+  /** Number of the word each token belongs to; null if nobody asked. */
+  words: Int32Array | null;
+  /** Number of the next word. */
+  word = 0;
   length = 0;
 
-  constructor(withOffsets: boolean) {
+  constructor(withOffsets: boolean, withWords = false) {
     this.offsets = withOffsets ? new Uint32Array(64) : null;
+    this.words = withWords ? new Int32Array(32) : null;
+  }
+
+  /** Makes the tokens from `first` on one word, even if there are none. */
+  closeWord(first: number): void {
+    this.words?.fill(this.word, first, this.length);
+    this.word++;
   }
 
   /** Makes room for `count` more tokens. */
@@ -21,6 +32,11 @@ export class TokenBuffer {
     const ids = new Uint32Array(capacity);
     ids.set(this.ids.subarray(0, this.length));
     this.ids = ids;
+    if (this.words !== null) {
+      const words = new Int32Array(capacity);
+      words.set(this.words.subarray(0, this.length));
+      this.words = words;
+    }
     if (this.offsets === null) return;
     const offsets = new Uint32Array(2 * capacity);
     offsets.set(this.offsets.subarray(0, 2 * this.length));

@@ -1,5 +1,5 @@
 /** Bytes the UTF-8 form of a code point takes. */
-function utf8Size(codePoint: number): number {
+export function utf8Size(codePoint: number): number {
   if (codePoint < 0x80) return 1;
   return codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
 }

@@ -1,5 +1,6 @@
 import { byteOfCharacter } from "../byte-alphabet.ts";
 import { utf8Length, writeUtf8 } from "../utf8.ts";
+import type { TokenDecoder } from "./token-decoder.ts";
 
 /**
  * The bytes of every token, in one buffer.
@@ -13,7 +14,7 @@ import { utf8Length, writeUtf8 } from "../utf8.ts";
  * @see `ByteLevel::decode_chain` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/pre_tokenizers/byte_level.rs
  */
-export class ByteLevelDecoder {
+export class ByteLevelDecoder implements TokenDecoder {
   readonly #bytes: Uint8Array;
   /** Token `id` is `#bytes[#ends[id - 1]]` up to `#bytes[#ends[id]]`. */
   readonly #ends: Uint32Array;
@@ -36,6 +37,11 @@ export class ByteLevelDecoder {
   /** A view of one token's bytes; do not write to it. Unchecked: the id is in range. */
   bytesOf(id: number): Uint8Array {
     return this.#bytes.subarray(id === 0 ? 0 : this.#ends[id - 1]!, this.#ends[id]);
+  }
+
+  /** None: the bytes say it all. */
+  openStream(): null {
+    return null;
   }
 
   /** The text of many ids. Unchecked: every id is in range. O(bytes). */

@@ -13,9 +13,12 @@ import type { JsonReader } from "./json-reader.ts";
  * @see `AddedVocabulary::add_tokens` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/tokenizer/added_vocabulary.rs
  */
-export function readAddedTokens(list: JsonReader, ids: Map<string, number>): AddedToken[] {
+export function readAddedTokens(
+  list: JsonReader,
+  ids: Map<string, number>,
+  modelSize: number,
+): AddedToken[] {
   if (list.isAbsent) return [];
-  const modelSize = ids.size;
   const tokens = new Map<string, AddedToken>();
   let highest = -1;
   for (const entry of list.array()) {
@@ -42,4 +45,19 @@ function readToken(entry: JsonReader, id: number): AddedToken {
     normalized: entry.member("normalized").boolean(!special),
     special,
   };
+}
+
+/** The list of added tokens as a file has it, by id. */
+export function writeAddedTokens(tokens: readonly AddedToken[]): object[] {
+  return [...tokens]
+    .sort((a, b) => a.id - b.id)
+    .map((token) => ({
+      id: token.id,
+      content: token.content,
+      single_word: token.singleWord,
+      lstrip: token.lstrip,
+      rstrip: token.rstrip,
+      normalized: token.normalized,
+      special: token.special,
+    }));
 }

@@ -1,6 +1,8 @@
-import type { ByteLevelBpeInit } from "../models/bpe.ts";
 import { byteAlphabet } from "../byte-alphabet.ts";
+import { Bpe, type BpeInit } from "../models/bpe-characters.ts";
+import { ByteLevelBpe } from "../models/bpe.ts";
 import { PairTable } from "../models/pair-table.ts";
+import type { ModelFile } from "./hf-model.ts";
 import type { JsonReader } from "./json-reader.ts";
 
 /**
@@ -9,44 +11,68 @@ import type { JsonReader } from "./json-reader.ts";
  *
  * @see huggingface/tokenizers (3ba8ad0): tokenizers/src/models/bpe/serialization.rs
  */
-export function readBpe(model: JsonReader): ByteLevelBpeInit {
-  const type = model.member("type");
-  // Files from before 2020 do not say; merges are what only this model has.
-  if (type.isAbsent) model.member("merges").array();
-  else if (type.string() !== "BPE") type.refuse(`model "${type.string()}"`);
-  refuseOptions(model);
-
+export function readBpe(model: JsonReader): ModelFile {
   const vocab = readVocab(model.member("vocab"));
-  refuseUnknown(model.member("unk_token"), vocab);
-  return {
+  const prefix = model.member("continuing_subword_prefix").optionalString() ?? "";
+  const init: BpeInit = {
     vocab,
-    pairs: readMerges(model.member("merges"), vocab),
+    pairs: readMerges(model.member("merges"), vocab, prefix.length),
     ignoreMerges: model.member("ignore_merges").boolean(false),
+    dropout: readDropout(model.member("dropout")),
+    unknown: readUnknown(model.member("unk_token"), vocab),
+    fuseUnknown: model.member("fuse_unk").boolean(false),
+    byteFallback: model.member("byte_fallback").boolean(false),
+    prefix,
+    suffix: model.member("end_of_word_suffix").optionalString() ?? "",
+  };
+  return {
+    ids: vocab,
+    size: vocab.size,
+    createByteModel: worksOnBytes(init) ? () => new ByteLevelBpe(init) : null,
+    createModel: () => new Bpe(init),
+    toJson: () => writeBpe(init),
   };
 }
 
-function refuseOptions(model: JsonReader): void {
-  const dropout = model.member("dropout");
-  if (!dropout.isAbsent && dropout.value !== 0) dropout.refuse("dropout");
-  const fallback = model.member("byte_fallback");
-  if (fallback.boolean(false)) fallback.refuse("byte fallback");
-  for (const name of ["continuing_subword_prefix", "end_of_word_suffix"]) {
-    const affix = model.member(name);
-    if ((affix.optionalString() ?? "") !== "") affix.refuse("a model with affixes");
-  }
+function readDropout(reader: JsonReader): number {
+  const value: unknown = reader.value ?? 0;
+  return typeof value === "number" && value >= 0 && value <= 1
+    ? value
+    : reader.fail("a number in [0, 1]");
 }
 
-/** An unknown token is out of reach while every byte has a token of its own. */
-function refuseUnknown(unknown: JsonReader, vocab: ReadonlyMap<string, number>): void {
-  if (unknown.optionalString() === null) return;
-  const missing = byteAlphabet().findIndex((character) => !vocab.has(character));
-  if (missing >= 0) {
-    const byte = missing.toString(16).padStart(2, "0").toUpperCase();
-    unknown.refuse(`an unknown token beside a vocabulary without byte ${byte}`);
-  }
+function readUnknown(reader: JsonReader, vocab: ReadonlyMap<string, number>): BpeInit["unknown"] {
+  const token = reader.optionalString();
+  return token === null ? null : { token, id: vocab.get(token) ?? -1 };
 }
 
-function readVocab(reader: JsonReader): Map<string, number> {
+/** Whether bytes and their stand-ins come to the same: nothing is looked up but tokens and pairs. */
+function worksOnBytes(init: BpeInit): boolean {
+  if (init.dropout > 0 || init.prefix !== "" || init.suffix !== "") return false;
+  // Otherwise an unknown or fallback token is out of reach only while every byte has a token.
+  const isPlain = init.unknown === null && !init.byteFallback;
+  return isPlain || byteAlphabet().every((character) => init.vocab.has(character));
+}
+
+/** The `model` of a `tokenizer.json`. O(vocabulary + merges). */
+export function writeBpe(init: BpeInit): object {
+  const tokens = new Map([...init.vocab].map(([token, id]) => [id, token]));
+  return {
+    type: "BPE",
+    dropout: init.dropout === 0 ? null : init.dropout,
+    unk_token: init.unknown?.token ?? null,
+    continuing_subword_prefix: init.prefix === "" ? null : init.prefix,
+    end_of_word_suffix: init.suffix === "" ? null : init.suffix,
+    fuse_unk: init.fuseUnknown,
+    byte_fallback: init.byteFallback,
+    ignore_merges: init.ignoreMerges,
+    vocab: Object.fromEntries(init.vocab),
+    merges: init.pairs.list().map(([left, right]) => [tokens.get(left), tokens.get(right)]),
+  };
+}
+
+/** Reads an object from tokens to ids of their own. */
+export function readVocab(reader: JsonReader): Map<string, number> {
   const vocab = new Map<string, number>();
   const owners = new Map<number, string>();
   for (const [token, id] of Object.entries(reader.object())) {
@@ -64,7 +90,11 @@ function readVocab(reader: JsonReader): Map<string, number> {
   return vocab;
 }
 
-function readMerges(reader: JsonReader, vocab: ReadonlyMap<string, number>): PairTable {
+function readMerges(
+  reader: JsonReader,
+  vocab: ReadonlyMap<string, number>,
+  prefixLength: number,
+): PairTable {
   const merges = reader.value;
   if (!Array.isArray(merges)) return reader.fail("an array");
   const pairs = new PairTable(merges.length);
@@ -72,9 +102,10 @@ function readMerges(reader: JsonReader, vocab: ReadonlyMap<string, number>): Pai
     const [left, right] = splitMerge(merge, reader, rank);
     const leftId = vocab.get(left);
     const rightId = vocab.get(right);
-    const merged = vocab.get(left + right);
+    const whole = left + right.slice(prefixLength);
+    const merged = vocab.get(whole);
     if (leftId === undefined || rightId === undefined || merged === undefined) {
-      const unknown = leftId === undefined ? left : rightId === undefined ? right : left + right;
+      const unknown = leftId === undefined ? left : rightId === undefined ? right : whole;
       return reader
         .at(rank)
         .fail(`tokens of the vocabulary, which lacks ${JSON.stringify(unknown)}`);

@@ -1,14 +1,16 @@
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { ByteLevelDecoder } from "../decoders/byte-level.ts";
-import { ByteLevelBpe } from "../models/bpe.ts";
-import type { TokenizerParts } from "../tokenizer.ts";
+import { ChainDecoder } from "../decoders/chain.ts";
+import type { ByteStages, TextStages, TokenizerParts } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
-import { readAddedTokens } from "./hf-added-tokens.ts";
-import { readBpe } from "./hf-bpe.ts";
+import { readAddedTokens, writeAddedTokens } from "./hf-added-tokens.ts";
 import { readCuts } from "./hf-cuts.ts";
+import { readDecoder } from "./hf-decoder.ts";
+import { readPadding, readTruncation } from "./hf-lengths.ts";
+import { readModel, type ModelFile } from "./hf-model.ts";
 import { readNormalizer } from "./hf-normalizer.ts";
 import { readPostProcessor } from "./hf-post-processor.ts";
-import { readPreTokenizer } from "./hf-pre-tokenizer.ts";
+import { looksAtStart, readBytePreTokenizer, readPreTokenizer } from "./hf-pre-tokenizer.ts";
 import type { JsonReader } from "./json-reader.ts";
 
 /**
@@ -20,12 +22,10 @@ import type { JsonReader } from "./json-reader.ts";
 export function readTokenizerJson(file: JsonReader): TokenizerParts {
   const version = file.member("version");
   if (!version.isAbsent) version.choice(["1.0"]);
-  refuseTruncation(file.member("truncation"));
-  refusePadding(file.member("padding"));
 
-  const model = readBpe(file.member("model"));
-  const ids = new Map(model.vocab);
-  const added = readAddedTokens(file.member("added_tokens"), ids);
+  const model = readModel(file.member("model"));
+  const ids = new Map(model.ids);
+  const added = readAddedTokens(file.member("added_tokens"), ids, model.size);
   const normalizer = readNormalizer(file.member("normalizer"));
   const normalizedForm = (token: AddedToken): string =>
     normalizer === null ? token.content : normalizer(token.content, false).text;
@@ -35,23 +35,58 @@ export function readTokenizerJson(file: JsonReader): TokenizerParts {
     token.special && (!token.normalized || normalizedForm(token) === token.content);
   const vocabulary = new Vocabulary(ids, idsOf(added), idsOf(added.filter(isSkipped)));
 
-  const preTokenizer = readPreTokenizer(file.member("pre_tokenizer"));
   const postProcessor = readPostProcessor(file.member("post_processor"), vocabulary.size);
-  checkDecoder(file.member("decoder"));
   const rawTokens = matcherOf(added, false, (token) => token.content);
   const normalizedTokens = matcherOf(added, true, normalizedForm);
   const normalize = normalizer && ((text: string) => normalizer(text, false).text);
+  const steps = readDecoder(file.member("decoder"));
+  const decoded = (): (string | undefined)[] => decodedTokens(vocabulary, added, normalizedForm);
   return {
+    ...readStages(file, model),
     vocabulary,
     rawTokens,
     normalizedTokens,
     cuts: readCuts(file, { rawTokens, normalizedTokens, normalize }),
     normalizer,
-    preTokenizer,
-    model: new ByteLevelBpe(model),
     postProcessor,
-    createDecoder: () => new ByteLevelDecoder(decodedTokens(vocabulary, added, normalizedForm)),
+    truncation: readTruncation(file.member("truncation")),
+    padding: readPadding(file.member("padding")),
+    createDecoder: () =>
+      steps === null ? new ByteLevelDecoder(decoded()) : new ChainDecoder(decoded(), steps),
+    toJson: createWriter(file, model, added),
   };
+}
+
+/** Pre-tokenizer and model, over bytes where that gives the same. */
+function readStages(file: JsonReader, model: ModelFile): ByteStages | TextStages {
+  const reader = file.member("pre_tokenizer");
+  if (model.createByteModel !== null) {
+    const preTokenizer = readBytePreTokenizer(reader);
+    if (preTokenizer !== null) return { preTokenizer, model: model.createByteModel() };
+  }
+  return {
+    kind: "text",
+    preTokenizer: readPreTokenizer(reader),
+    model: model.createModel(),
+    needsOrigin: looksAtStart(reader),
+  };
+}
+
+/** Makes the file anew from its small parts, which are kept as they are, and the model. */
+function createWriter(
+  file: JsonReader,
+  model: ModelFile,
+  added: readonly AddedToken[],
+): () => object {
+  const { truncation, padding, normalizer, pre_tokenizer, post_processor, decoder } = file.object();
+  const parts = { truncation, padding, normalizer, pre_tokenizer, post_processor, decoder };
+  const present = Object.entries(parts).map(([name, part]) => [name, part ?? null] as const);
+  return () => ({
+    version: "1.0",
+    added_tokens: writeAddedTokens(added),
+    ...Object.fromEntries(present),
+    model: model.toJson(),
+  });
 }
 
 function idsOf(tokens: readonly AddedToken[]): ReadonlySet<number> {
@@ -78,23 +113,4 @@ function decodedTokens(
   const tokens = Array.from({ length: vocabulary.size }, (_, id) => vocabulary.tokenOf(id));
   for (const token of added) if (token.normalized) tokens[token.id] = normalizedForm(token);
   return tokens;
-}
-
-function checkDecoder(decoder: JsonReader): void {
-  if (decoder.isAbsent) decoder.refuse("a byte-level tokenizer without a ByteLevel decoder");
-  const type = decoder.member("type").string();
-  if (type !== "ByteLevel") decoder.refuse(`decoder "${type}"`);
-}
-
-function refuseTruncation(truncation: JsonReader): void {
-  if (!truncation.isAbsent) truncation.refuse("truncation");
-}
-
-/** Padding to the longest of a batch does nothing to a single text. */
-function refusePadding(padding: JsonReader): void {
-  if (padding.isAbsent) return;
-  const strategy = padding.member("strategy");
-  if (strategy.value !== "BatchLongest") strategy.refuse("padding to a fixed length");
-  const multiple = padding.member("pad_to_multiple_of");
-  if (!multiple.isAbsent) multiple.refuse("padding to a multiple");
 }

@@ -1,6 +1,12 @@
+import { bertNormalizer, stripAccentsNormalizer } from "../normalizers/bert.ts";
+import { byteLevelNormalizer } from "../normalizers/byte-level.ts";
+import { lowercaseNormalizer, nmtNormalizer } from "../normalizers/character-map.ts";
+import { prependNormalizer, stripNormalizer } from "../normalizers/edges.ts";
 import type { Normalizer } from "../normalizers/normalizer.ts";
+import { replaceNormalizer } from "../normalizers/replace.ts";
 import { normalizerSequence } from "../normalizers/sequence.ts";
-import { normalizeNfc } from "../normalizers/unicode.ts";
+import { unicodeNormalizer } from "../normalizers/unicode.ts";
+import { readPattern } from "./hf-pattern.ts";
 import type { JsonReader } from "./json-reader.ts";
 
 /** Reads a normalizer; null where there is none. */
@@ -9,7 +15,32 @@ export function readNormalizer(reader: JsonReader): Normalizer | null {
   const type = reader.member("type").string();
   switch (type) {
     case "NFC":
-      return normalizeNfc;
+    case "NFD":
+    case "NFKC":
+    case "NFKD":
+      return unicodeNormalizer(type);
+    case "Lowercase":
+      return lowercaseNormalizer();
+    case "Nmt":
+      return nmtNormalizer();
+    case "StripAccents":
+      return stripAccentsNormalizer();
+    case "ByteLevel":
+      return byteLevelNormalizer();
+    case "Strip":
+      return stripNormalizer(
+        reader.member("strip_left").boolean(),
+        reader.member("strip_right").boolean(),
+      );
+    case "Prepend":
+      return prependNormalizer(reader.member("prepend").string());
+    case "Replace":
+      return replaceNormalizer(
+        readPattern(reader.member("pattern")),
+        reader.member("content").string(),
+      );
+    case "BertNormalizer":
+      return readBert(reader);
     case "Sequence":
       return normalizerSequence(reader.member("normalizers").array().map(readPart));
     default:
@@ -19,4 +50,14 @@ export function readNormalizer(reader: JsonReader): Normalizer | null {
 
 function readPart(reader: JsonReader): Normalizer {
   return readNormalizer(reader) ?? reader.fail("a normalizer");
+}
+
+function readBert(reader: JsonReader): Normalizer {
+  const lowercase = reader.member("lowercase").boolean();
+  return bertNormalizer({
+    cleanText: reader.member("clean_text").boolean(),
+    spaceIdeographs: reader.member("handle_chinese_chars").boolean(),
+    stripAccents: reader.member("strip_accents").boolean(lowercase),
+    lowercase,
+  });
 }

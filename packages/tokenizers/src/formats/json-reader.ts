@@ -95,6 +95,11 @@ export class JsonReader {
     return isId ? Number(value) : this.fail("an integer in [0, 16777216)");
   }
 
+  /** As {@link JsonReader.id}, but 0 where it is absent. */
+  optionalId(): number {
+    return this.isAbsent ? 0 : this.id();
+  }
+
   /** One of a few strings. */
   choice<T extends string>(choices: readonly T[]): T {
     const found = choices.find((choice) => choice === this.value);

@@ -5,6 +5,7 @@ import { NO_RANK, type PairTable } from "./pair-table.ts";
  * looking for the best pair anew each time.
  *
  * Cost: O(count²), and yet the fastest way for a word. `ranks` is scratch of at least `count`.
+ * `starts`, if not null, holds where each symbol starts and loses those of symbols merged away.
  *
  * @returns how many symbols are left.
  */
@@ -13,6 +14,7 @@ export function mergeShort(
   count: number,
   pairs: PairTable,
   ranks: Uint32Array,
+  starts: Uint32Array | null = null,
 ): number {
   let n = count;
   for (let i = 0; i + 1 < n; i++) ranks[i] = pairs.rankOf(symbols[i]!, symbols[i + 1]!);
@@ -30,6 +32,7 @@ export function mergeShort(
 
     n--;
     symbols[at] = pairs.mergedBy(best);
+    if (starts !== null) starts.copyWithin(at + 1, at + 2, n + 1);
     for (let i = at + 1; i < n; i++) {
       symbols[i] = symbols[i + 1]!;
       ranks[i] = ranks[i + 1]!;
@@ -52,7 +55,12 @@ export function mergeShort(
  * @returns how many symbols are left, moved to the front of `symbols`.
  * @see `Word::merge_all` in huggingface/tokenizers (3ba8ad0): tokenizers/src/models/bpe/word.rs
  */
-export function mergeLong(symbols: Uint32Array, count: number, pairs: PairTable): number {
+export function mergeLong(
+  symbols: Uint32Array,
+  count: number,
+  pairs: PairTable,
+  starts: Uint32Array | null = null,
+): number {
   const n = count;
   const next = new Int32Array(n);
   const previous = new Int32Array(n);
@@ -91,12 +99,15 @@ export function mergeLong(symbols: Uint32Array, count: number, pairs: PairTable)
   }
 
   let kept = 0;
-  for (let i = 0; i < n; i = next[i]!) symbols[kept++] = symbols[i]!;
+  for (let i = 0; i < n; i = next[i]!) {
+    if (starts !== null) starts[kept] = starts[i]!;
+    symbols[kept++] = symbols[i]!;
+  }
   return kept;
 }
 
 /** A binary heap of numbers, smallest first, of fixed capacity. */
-class MinHeap {
+export class MinHeap {
   size = 0;
   readonly #items: Float64Array;
 

@@ -2,7 +2,6 @@ import { byteAlphabet } from "../byte-alphabet.ts";
 import type { TokenBuffer } from "../token-buffer.ts";
 import { utf8Length, writeUtf8 } from "../utf8.ts";
 import { mergeLong, mergeShort } from "./bpe-merge.ts";
-import type { Model } from "./model.ts";
 import type { PairTable } from "./pair-table.ts";
 import { PieceCache } from "./piece-cache.ts";
 
@@ -32,7 +31,7 @@ export interface ByteLevelBpeInit {
  *
  * @see `BPE` in huggingface/tokenizers (3ba8ad0): tokenizers/src/models/bpe/model.rs
  */
-export class ByteLevelBpe implements Model {
+export class ByteLevelBpe {
   readonly #vocab: ReadonlyMap<string, number>;
   readonly #pairs: PairTable;
   readonly #ignoreMerges: boolean;
@@ -51,6 +50,7 @@ export class ByteLevelBpe implements Model {
     this.#byteTokens = Int32Array.from(this.#alphabet, (c) => init.vocab.get(c) ?? -1);
   }
 
+  /** Appends the ids of `piece`, without ranges. */
   encode(piece: string, out: TokenBuffer): void {
     if (piece.length > LONGEST_CACHED) {
       out.pushIds(this.#encodeLong(piece));

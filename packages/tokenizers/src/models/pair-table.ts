@@ -43,6 +43,16 @@ export class PairTable {
     return this.#merged[rank]!;
   }
 
+  /** All pairs in the order of their ranks. O(pairs log pairs). */
+  list(): [left: number, right: number][] {
+    const slots: number[] = [];
+    this.#rank.forEach((rank, slot) => {
+      if (rank !== NO_RANK) slots.push(slot);
+    });
+    slots.sort((a, b) => this.#rank[a]! - this.#rank[b]!);
+    return slots.map((slot) => [this.#left[slot]!, this.#right[slot]!]);
+  }
+
   /** The pair's slot, or the free one it would take. */
   #find(left: number, right: number): number {
     let hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);

@@ -1,29 +1,47 @@
 import { codePointBefore } from "../character-classes.ts";
-import type { Normalized } from "./normalizer.ts";
+import { rangesToClass } from "../character-ranges.ts";
+import { WITHOUT_NORMALIZATION } from "../character-tables.ts";
+import type { Normalizer } from "./normalizer.ts";
+
+/** A normalization form of Unicode. */
+export type UnicodeForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
 /**
- * Unicode normalization form C, by the engine's own tables.
+ * A Unicode normalization form, by the engine's own tables; characters that the reference's older
+ * tables do not know are left alone, as there.
  *
  * Origins follow the reference: a composed character keeps the range of the first character it was
- * made from, and the marks that went into it leave their range to nobody.
+ * made from, and the marks that went into it leave their range to nobody; what a character falls
+ * apart into shares its range, until marks change places.
  *
  * Cost: O(length).
  *
  * @see `NormalizedString::nfc` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/tokenizer/normalizer.rs
  */
-export function normalizeNfc(text: string, withOrigin: boolean): Normalized {
-  const normalized = toNfc(text);
-  if (!withOrigin || normalized === text) return { text: normalized, origin: null };
-
-  const tracker = new OriginTracker(text, normalized.length);
+export function unicodeNormalizer(form: UnicodeForm): Normalizer {
+  const newer = rangesToClass(WITHOUT_NORMALIZATION);
+  const newerCharacter = new RegExp(`[${newer}]`, "u");
+  const older = new RegExp(`[^${newer}]+`, "gu");
   // Characters below U+0300 start afresh: none of them composes with what stands before it.
-  for (const match of text.matchAll(/[^][^\0-\u02ff]*/gu)) {
-    const stretch = match[0];
-    if (toNfc(stretch) === stretch) tracker.copy(stretch.length);
-    else compose(decompose(stretch), tracker);
-  }
-  return { text: normalized, origin: tracker.origin };
+  const stretches = new RegExp(`[${newer}]|[^][^\\0-\\u{2ff}${newer}]*`, "gu");
+  const toForm = (text: string): string => normalizeLong(text, form);
+  return (text, withOrigin) => {
+    const normalized = newerCharacter.test(text) ? text.replace(older, toForm) : toForm(text);
+    if (!withOrigin || normalized === text) return { text: normalized, origin: null };
+
+    const tracker = new OriginTracker(text, normalized.length);
+    for (const [stretch] of text.matchAll(stretches)) {
+      if (newerCharacter.test(stretch) || toForm(stretch) === stretch) {
+        tracker.copy(stretch.length);
+        continue;
+      }
+      const decomposed = decompose(stretch, form === "NFC" || form === "NFD" ? "NFD" : "NFKD");
+      if (form === "NFC" || form === "NFKC") compose(decomposed, tracker);
+      else for (const moving of decomposed) tracker.put(moving);
+    }
+    return { text: normalized, origin: tracker.origin };
+  };
 }
 
 /**
@@ -31,13 +49,13 @@ export function normalizeNfc(text: string, withOrigin: boolean): Normalized {
  * nothing else could stall a server for minutes. Longer runs than words have are therefore ordered
  * first, which changes nothing else.
  */
-function toNfc(text: string): string {
+function normalizeLong(text: string, form: UnicodeForm): string {
   const order = (run: string): string =>
-    decompose(run)
+    decompose(run, "NFD")
       .map((moving) => moving.character)
       .join("");
   const ordered = /\p{M}{64}/u.test(text) ? text.replace(/\p{M}{64,}/gu, order) : text;
-  return ordered.normalize("NFC");
+  return ordered.normalize(form);
 }
 
 /** A character on its way through normalization. */
@@ -50,8 +68,8 @@ interface Moving {
   readonly takes: number;
 }
 
-/** Canonical decomposition with the marks in canonical order. */
-function decompose(text: string): Moving[] {
+/** Decomposition with the marks in canonical order. */
+function decompose(text: string, form: "NFD" | "NFKD"): Moving[] {
   const out: Moving[] = [];
   let runStart = 0;
   const sortRun = (): void => {
@@ -60,7 +78,7 @@ function decompose(text: string): Moving[] {
   };
   for (const source of text) {
     let takes = 1;
-    for (const character of source.normalize("NFD")) {
+    for (const character of source.normalize(form)) {
       if (isStarter(character)) {
         sortRun();
         runStart = out.length + 1;

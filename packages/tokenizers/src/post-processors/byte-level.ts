@@ -1,5 +1,5 @@
 import { codePointBefore, isWhiteSpace } from "../character-classes.ts";
-import type { PostProcessor } from "./post-processor.ts";
+import type { OffsetTrim } from "./post-processor.ts";
 
 /** The stand-in for a space. */
 const SPACE = 0x120;
@@ -11,14 +11,13 @@ const SPACE = 0x120;
  * @see `process_offsets` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/pre_tokenizers/byte_level.rs
  */
-export function byteLevelPostProcessor(prefix: boolean): PostProcessor {
-  return (tokens, { text, vocabulary }) => {
-    const offsets = tokens.offsets;
-    if (offsets === null) return tokens;
-    for (let i = 0; i < tokens.length; i++) {
+export function byteLevelTrim(prefix: boolean): OffsetTrim {
+  return ({ ids, offsets }, { textOf, vocabulary }) => {
+    for (let i = 0; i < ids.length; i++) {
+      const text = textOf(i);
       const start = offsets[2 * i]!;
       const end = offsets[2 * i + 1]!;
-      const id = tokens.ids[i]!;
+      const id = ids[i]!;
       // An added token may have taken white space along, which its string does not show.
       const token = vocabulary.isAdded(id) ? text.slice(start, end) : vocabulary.tokenOf(id)!;
       let leading = 0;
@@ -30,7 +29,6 @@ export function byteLevelPostProcessor(prefix: boolean): PostProcessor {
       offsets[2 * i] = trimmed;
       offsets[2 * i + 1] = backward(text, trimmed, end, trailing);
     }
-    return tokens;
   };
 }
 

@@ -1,0 +1,47 @@
+import { ByteLevelBpe } from "../models/bpe.ts";
+import type { Model } from "../models/model.ts";
+import { readBpe } from "./hf-bpe.ts";
+import { readWordLevel, readWordPiece } from "./hf-word-models.ts";
+import type { JsonReader } from "./json-reader.ts";
+
+/** A model as a file describes it. */
+export interface ModelFile {
+  /** Tokens and their ids. The reader of the file may add to it; models do not depend on it. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** How many tokens the model has, as the reference counts: added tokens start here. */
+  readonly size: number;
+  /** The model over bytes instead of their stand-ins, where that gives the same; else null. */
+  readonly createByteModel: (() => ByteLevelBpe) | null;
+  readonly createModel: () => Model;
+  /** The `model` of a `tokenizer.json` that means the same. */
+  readonly toJson: () => object;
+}
+
+/**
+ * Reads the model. Files from before 2020 do not say which it is; what members they have does.
+ *
+ * @see huggingface/tokenizers (3ba8ad0): tokenizers/src/models/mod.rs
+ */
+export function readModel(model: JsonReader): ModelFile {
+  const type = model.member("type");
+  const name = type.isAbsent ? guessType(model) : type.string();
+  switch (name) {
+    case "BPE":
+      return readBpe(model);
+    case "WordPiece":
+      return readWordPiece(model);
+    case "WordLevel":
+      return readWordLevel(model);
+    default:
+      return type.refuse(`model "${name}"`);
+  }
+}
+
+function guessType(model: JsonReader): string {
+  if (!model.member("merges").isAbsent) return "BPE";
+  if (Array.isArray(model.member("vocab").value)) return "Unigram";
+  const isWordPiece =
+    !model.member("continuing_subword_prefix").isAbsent ||
+    !model.member("max_input_chars_per_word").isAbsent;
+  return isWordPiece ? "WordPiece" : "WordLevel";
+}
