@@ -7,6 +7,9 @@
  */
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
 export type { Draft, DraftContext, Drafter, DraftKind } from "./drafters/drafter.ts";
+export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
+export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
+export { NgramTable } from "./drafters/ngram-table.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
