@@ -6,7 +6,7 @@
  * @module
  */
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
-export type { Draft, DraftContext, Drafter, DraftKind } from "./drafters/drafter.ts";
+export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";
@@ -16,6 +16,7 @@ export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-draf
 export type { TokenView } from "./drafters/token-view.ts";
 export type {
   CacheTrimmed,
+  DraftDegraded,
   DraftVerified,
   Finish,
   FinishReason,
@@ -39,7 +40,13 @@ export {
 } from "./sampling/law.ts";
 export { createSampler, type Sampler } from "./sampling/sampler.ts";
 export type { PenaltyScope, SamplingOptions } from "./sampling/sampling-options.ts";
+export { bestChain } from "./tree/best-chain.ts";
+export { type DraftRows, mergeSiblings } from "./tree/merge-siblings.ts";
+export { pathTo, treeDepths, treeMask } from "./tree/tree-shape.ts";
 export { greedy } from "./verifiers/greedy.ts";
+export { gumbelCoupled } from "./verifiers/gumbel-coupled.ts";
+export { multiRound } from "./verifiers/multi-round.ts";
+export { recursiveRejection } from "./verifiers/recursive-rejection.ts";
 export { rejection } from "./verifiers/rejection.ts";
 export { sampleMatch } from "./verifiers/sample-match.ts";
 export type { Candidates, Verifier } from "./verifiers/verifier.ts";

@@ -21,6 +21,8 @@ export interface MarkovOptions {
   /** Whether reduced rows are offered. Default false. */
   readonly top?: boolean;
   readonly evict?: boolean;
+  /** Whether blocks may branch; rows then see their ancestors only. Default false. */
+  readonly tree?: boolean;
   /** Milliseconds a step of so many rows claims to have run. Default: 1 each. */
   readonly runMs?: (rows: number) => number;
 }
@@ -43,6 +45,8 @@ export interface MarkovSequence extends Sequence {
 export function markovSequence(options: MarkovOptions): MarkovSequence {
   const { vocabSize, rule, maxLength = 4096, runMs = () => 1 } = options;
   let cached: number[] = [];
+  /** After a branching block: its first slot and its parents. */
+  let open: { readonly start: number; readonly parents: readonly number[] } | null = null;
   let peak = 0;
   let keeps = 0;
   const steps: { rows: number; logits: StepOptions["logits"] }[] = [];
@@ -60,7 +64,7 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
     parameters: 0,
   };
   const capabilities = {
-    tree: false,
+    tree: options.tree ?? false,
     embeddings: false,
     taps: false,
     positions: false,
@@ -77,12 +81,21 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
     if (cached.length + tokens.length > maxLength) {
       throw new InferenceError("range", `length: expected at most ${maxLength}`);
     }
+    const parents = block.parents === undefined ? tokens.map((_, i) => i - 1) : [...block.parents];
+    const branches = parents.some((parent, i) => parent !== i - 1);
+    if (branches && !capabilities.tree) throw new InferenceError("unsupported", "parents");
+    if (open !== null) throw new InferenceError("state", "step after a tree without keep");
     await Promise.resolve();
+    const before = [...cached];
+    const paths: number[][] = [];
     const rows: ArrayLike<number>[] = [];
-    for (const token of tokens) {
+    for (const [i, token] of tokens.entries()) {
+      const parent = parents[i]!;
+      paths.push([...(parent < 0 ? [] : paths[parent]!), token]);
+      rows.push(rule([...before, ...paths[i]!]));
       cached.push(token);
-      rows.push(rule(cached));
     }
+    if (branches) open = { start: before.length, parents };
     peak = Math.max(peak, cached.length);
     steps.push({ rows: tokens.length, logits: wanted });
     return output(rows, wanted, vocabSize, runMs(tokens.length));
@@ -111,6 +124,17 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
         if (slot >= cached.length || (i > 0 && slot <= positions[i - 1]!)) {
           throw new InferenceError("range", `positions: expected ascending slots, got ${slot}`);
         }
+      }
+      if (open !== null) {
+        const { start, parents } = open;
+        const rows = [...positions].filter((slot) => slot >= start).map((slot) => slot - start);
+        if (rows.some((row, i) => parents[row] !== (i === 0 ? -1 : rows[i - 1]!))) {
+          throw new InferenceError(
+            "state",
+            `keep: expected one path of the tree, got ${rows.join()}`,
+          );
+        }
+        open = null;
       }
       cached = Array.from(positions, (slot) => cached[slot]!);
     },

@@ -9,7 +9,8 @@ const proposer = (options: PromptLookupOptions, stopIds: number[] = []) => {
   const drafter = promptLookup(options);
   const sampler = createSampler({}, 16);
   return async (history: TokenHistory, maxTokens: number): Promise<number[]> => {
-    const context = { history, maxTokens, sampler, rowReach: 1, random: philox(0) };
+    const shape = { maxTokens, maxDepth: maxTokens, tree: false };
+    const context = { history, ...shape, sampler, rowReach: 1, random: philox(0) };
     const stops = new Set(stopIds);
     const draft = await drafter.propose({ ...context, kind: "point", stopIds: stops });
     return [...draft.tokens];

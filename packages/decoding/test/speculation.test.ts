@@ -485,12 +485,13 @@ describe("a drafter's proposal", () => {
     expect(Math.max(...sequence.steps.map(({ rows }) => rows))).toBeLessThanOrEqual(3);
   });
 
-  test("is refused if it is a tree, or lacks laws", async () => {
-    const tree = run(target(), [0], {
-      ...lengths,
-      drafter: propose({ parents: Int32Array.of(-1, -1, 0) }),
-    });
-    await expect(tree).rejects.toThrow("expected a chain");
+  test("is refused if it is no tree, or lacks laws", async () => {
+    const bad = (parents: number[]) =>
+      run(target(), [0], { ...lengths, drafter: propose({ parents: Int32Array.from(parents) }) });
+    await expect(bad([-1, 1, 0])).rejects.toThrow(
+      "parent of token 1: expected an integer in [-1, 1)",
+    );
+    await expect(bad([-1, -1])).rejects.toThrow("parents: expected 3 entries, got 2");
     const lawless = run(target(), [0], { ...lengths, drafter: propose({ laws: [] }) });
     await expect(lawless).rejects.toThrow("draft.laws: expected one per token, 3, got 0");
   });
@@ -498,7 +499,7 @@ describe("a drafter's proposal", () => {
   test("must be of a kind that the verifier checks", () => {
     const drafter: Drafter = { ...propose({}), kinds: [] };
     expect(() => generate(target(), Uint32Array.of(0), { drafter, verifier: greedy() })).toThrow(
-      "drafter: expected drafts that are point or sampled",
+      "drafter: expected drafts that are point or coupled or sampled or distinct",
     );
   });
 });

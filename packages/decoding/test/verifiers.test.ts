@@ -28,7 +28,7 @@ const onePosition =
   (verifier: Verifier, p: Law, q: Law, point: boolean) =>
   (random: Rng): string => {
     const drafted = drawFromLaw(q, random.uniform(0, 2));
-    const candidates = { tokens: Uint32Array.of(drafted), law: point ? null : q };
+    const candidates = { tokens: Uint32Array.of(drafted), laws: point ? null : [q] };
     const token = verifier.choose(p, candidates, 0, random);
     return `${token} ${token === drafted}`;
   };
@@ -130,7 +130,7 @@ describe("corner cases", () => {
 
   test("without candidates every verifier draws the token of the position", () => {
     const random = philox(3);
-    const none = { tokens: new Uint32Array(0), law: null };
+    const none = { tokens: new Uint32Array(0), laws: null };
     const expected = drawFromLaw(p, random.uniform(9));
     expect(sampleMatch().choose(p, none, 9, random)).toBe(expected);
     expect(rejection().choose(p, none, 9, random)).toBe(expected);
@@ -138,14 +138,14 @@ describe("corner cases", () => {
   });
 
   test("rejection refuses a token that its own law excludes", () => {
-    const candidates = { tokens: Uint32Array.of(1), law: lawOf([1, 0]) };
+    const candidates = { tokens: Uint32Array.of(1), laws: [lawOf([1, 0])] };
     expect(() => rejection().choose(p, candidates, 4, philox(0))).toThrow(
       expect.toSatisfy((error: unknown) => InferenceError.is(error, "state")),
     );
   });
 
-  test("rejection refuses siblings", () => {
-    const candidates = { tokens: Uint32Array.of(0, 1), law: null };
+  test("rejection refuses drawn siblings", () => {
+    const candidates = { tokens: Uint32Array.of(0, 1), laws: [p, p] };
     expect(() => rejection().choose(p, candidates, 4, philox(0))).toThrow(
       expect.toSatisfy((error: unknown) => InferenceError.is(error, "unsupported")),
     );

@@ -8,6 +8,7 @@ import {
 } from "@frugal/core";
 
 import { prefill, stepOptions, trim } from "../generate/prefill.ts";
+import { drawGumbel } from "../sampling/gumbel.ts";
 import { copyLaw, drawFromLaw, guessDraw, type Law } from "../sampling/law.ts";
 import type { Draft, Drafter } from "./drafter.ts";
 import type { TokenView } from "./token-view.ts";
@@ -24,8 +25,8 @@ export interface DraftModelOptions {
  * The draft's logits pass through the target's sampling options. For a verifier that wants guesses
  * (`sampleMatch`) the token at a position is the likeliest one given the very random number that the
  * target will draw with ({@link guessDraw}): similar laws mostly give the same token, and the text
- * still depends on the target alone. For `rejection` tokens are
- * drawn independently (stream `draft`) and their laws reported.
+ * still depends on the target alone. For `gumbelCoupled` it is drawn with the target's noise. For
+ * rejection rules tokens are drawn independently (stream `draft`) and their laws reported.
  *
  * Keeps `sequence` in step with the text: feeds what it has not seen and rolls back what was
  * refused. The sequence must be empty at first use; it stays the caller's to dispose of, and may
@@ -37,11 +38,12 @@ export interface DraftModelOptions {
 export function draftModel(sequence: Sequence, options: DraftModelOptions = {}): Drafter {
   const follower = createFollower(sequence, options.cache ?? null);
   return {
-    kinds: ["point", "sampled"],
+    kinds: ["point", "sampled", "distinct", "coupled"],
     vocabSize: sequence.info.vocabSize,
     async propose(context) {
       const { history, sampler, random, maxTokens, kind } = context;
       const top = sequence.capabilities.top ? context.rowReach : null;
+      const isDrawn = kind === "sampled" || kind === "distinct";
       const logits: LogitsWanted = top === null ? "last" : { top, rows: "last" };
 
       const synced = await follower.follow(history, maxTokens - 1, context.signal);
@@ -57,10 +59,12 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
           runMs += output.runMs;
           const law = sampler.law(output, 0, position);
           const token =
-            kind === "sampled"
-              ? drawFromLaw(law, random.uniform(position, randomStream.draft))
-              : guessDraw(law, random.uniform(position));
-          if (kind === "sampled") laws.push(copyLaw(law));
+            kind === "coupled"
+              ? drawGumbel(law, random, position)
+              : isDrawn
+                ? drawFromLaw(law, random.uniform(position, randomStream.draft))
+                : guessDraw(law, random.uniform(position));
+          if (isDrawn) laws.push(copyLaw(law));
           tokens.push(token);
           if (context.stopIds.has(token)) break;
           sampler.push(token);
@@ -76,7 +80,7 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
         runMs,
         prefillMs: synced.runMs,
       };
-      return kind === "sampled" ? { ...draft, laws } : draft;
+      return isDrawn ? { ...draft, laws } : draft;
     },
   };
 }

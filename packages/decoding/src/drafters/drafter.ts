@@ -1,29 +1,45 @@
-import type { AbortLike, Rng } from "@frugal/core";
+import type { AbortLike, Rng, TopLogits } from "@frugal/core";
 
 import type { Law } from "../sampling/law.ts";
 import type { Sampler } from "../sampling/sampler.ts";
 import type { TokenView } from "./token-view.ts";
 
 /**
- * How a drafted token came about, which decides what verifiers can do with it.
+ * How drafted tokens came about, which decides what verifiers can do with them.
  *
- * - `"point"`: a guess, fixed given the text; its law is a point mass.
- * - `"sampled"`: drawn from a law that the draft carries.
+ * - `"point"`: guesses, fixed given the text; the law of each is a point mass.
+ * - `"sampled"`: drawn from laws that the draft carries, siblings independently of each other.
+ * - `"distinct"`: the same, but siblings without replacement: each from the law of the first one
+ *   without the tokens drawn before it.
+ * - `"coupled"`: the largest of `ln q + g` with the noise that the target will use (stream `gumbel`
+ *   of the token's position, index the token id); siblings in descending order.
+ *
+ * Where no token has siblings `"sampled"` and `"distinct"` are the same.
  */
-export type DraftKind = "point" | "sampled";
+export type DraftKind = "point" | "sampled" | "distinct" | "coupled";
 
 /** Tokens that might follow the text: guesses to be checked in one pass of the target model. */
 export interface Draft {
   /** Token ids, `[n]`; may be empty. */
   readonly tokens: Uint32Array;
   /**
-   * The tree: `parents[i] < i`, or -1 for a child of the last token of the text. Absent: a chain.
-   * Siblings are in the order in which they were drawn. The loop verifies chains only so far, and
-   * refuses a draft that has `parents`.
+   * The tree, `[n]`: `parents[i] < i`, or -1 for a child of the last token of the text. Absent: a
+   * chain, `parents[i] = i - 1`. Siblings are in the order in which they were drawn, and guesses
+   * with the likelier one first. Two siblings may be the same token; it takes one row of the block.
    */
   readonly parents?: Int32Array;
-  /** Of a `"sampled"` draft: the law each token was drawn from, `[n]`. Owned by the receiver. */
+  /**
+   * Of a `"sampled"` or `"distinct"` draft, `[n]`: the law each token was drawn from, for
+   * `"distinct"` before its earlier siblings were taken out, so that siblings have the same one.
+   * Owned by the receiver; several tokens may share a law.
+   */
   readonly laws?: readonly Law[];
+  /**
+   * Of a `"point"` draft, `[n]`: an estimate of the probability that a token is accepted given that
+   * its parent was. Chooses the chain on a model that takes no trees; otherwise the first child of
+   * each token is taken. Never used for drawn tokens, where it would change the text's law.
+   */
+  readonly scores?: Float32Array;
   /** Milliseconds spent inside a draft model; 0 without one. */
   readonly runMs: number;
   /** What of `runMs` went into text that the model had not seen, the prompt for instance. */
@@ -34,8 +50,12 @@ export interface Draft {
 export interface DraftContext {
   /** The text so far; its last token is the one the draft follows. The same object for a run. */
   readonly history: TokenView;
-  /** The most tokens that can be used; at least 1. */
+  /** The most tokens that can be checked, all branches together; at least 1. */
   readonly maxTokens: number;
+  /** The most tokens of one path that can be used; at least 1. A chain fits within `maxTokens`. */
+  readonly maxDepth: number;
+  /** Whether the target takes trees; otherwise one chain of a draft is used. */
+  readonly tree: boolean;
   /** What the verifier wants, one of the drafter's `kinds`. */
   readonly kind: DraftKind;
   /**
@@ -51,6 +71,24 @@ export interface DraftContext {
   readonly signal?: AbortLike;
 }
 
+/** A block that went through the target, and what became of it. */
+export interface VerifiedBlock {
+  /** The last token of the text before, then the drafted ones, each row once, `[s]`. */
+  readonly tokens: Uint32Array;
+  /** `[s]`: -1 for the first row, else the row of the token before it. */
+  readonly parents: Int32Array;
+  /** The rows whose tokens are in the text now, ascending, from 0. */
+  readonly path: Uint32Array;
+  /** The token that was emitted after the last row of `path`, and is the last of the text. */
+  readonly next: number;
+  /**
+   * The largest logits of every row, `[s, k]`, descending, `k` at least what was wanted (unless the
+   * vocabulary is smaller). For the prompt's own block, of which `tokens` holds the last token, one
+   * row. Borrowed until `observe` returns.
+   */
+  readonly top: Pick<TopLogits, "rows" | "k" | "ids" | "values">;
+}
+
 /**
  * Proposes what might come next.
  *
@@ -61,8 +99,20 @@ export interface DraftContext {
 export interface Drafter {
   /** The kinds of draft it can make, its preference first. */
   readonly kinds: readonly DraftKind[];
+  /**
+   * Whether it makes trees. It is then asked for as many tokens as the cache has room for, even
+   * where fewer can still be emitted; `maxDepth` says how many. Default false.
+   */
+  readonly trees?: boolean;
   /** Vocabulary that its ids belong to, where that is fixed; must equal the target's. */
   readonly vocabSize?: number;
+  /**
+   * That it learns from the target's rows: {@link observe} is called after every step, the prompt's
+   * and plain ones too, with the `top` largest logits of each row (fewer in a smaller vocabulary).
+   */
+  readonly wants?: { readonly top: number };
   /** At most `context.maxTokens` tokens; fewer, or none, if it has no good guess. */
   propose(context: DraftContext): Draft | Promise<Draft>;
+  /** Told what became of a block; only with `wants`. Must not keep the buffers. */
+  observe?(block: VerifiedBlock): void;
 }

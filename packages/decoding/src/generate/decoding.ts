@@ -1,26 +1,27 @@
 import { type LogitsWanted, type Sequence, type StepOutput, throwIfAborted } from "@frugal/core";
 
-import type { Draft } from "../drafters/drafter.ts";
 import { createTokenHistory, type TokenHistory } from "../drafters/token-view.ts";
 import { rowReach, type Sampler, samplerOver } from "../sampling/sampler.ts";
 import { createSeenTokens } from "../sampling/seen-tokens.ts";
-import type { Candidates } from "../verifiers/verifier.ts";
-import { askDrafter } from "./ask-drafter.ts";
-import type { CacheTrimmed, FinishReason, GenerateEvent, TokenAccepted } from "./events.ts";
+import { candidatesAt, childRow, type DraftBlock, layOut } from "./draft-block.ts";
+import { type DraftSetting, largestOfRows, propose } from "./drafting.ts";
+import type {
+  CacheTrimmed,
+  DraftDegraded,
+  FinishReason,
+  GenerateEvent,
+  TokenAccepted,
+} from "./events.ts";
 import { readLogprobs } from "./logprobs.ts";
 import type { Plan } from "./options.ts";
 import { prefill, stepOptions, trim } from "./prefill.ts";
 import type { Meter } from "./stats.ts";
 import { createStopStrings, type StopStrings } from "./stop-strings.ts";
 
-const noDraft: Draft = { tokens: new Uint32Array(0), runMs: 0 };
-const noCandidates: Candidates = { tokens: new Uint32Array(0), law: null };
-
 /** A block that went through the target: the root and the draft after it, one row each. */
-interface Block {
+interface Block extends DraftBlock {
   /** Cached positions before the root. */
   readonly base: number;
-  readonly draft: Draft;
   readonly output: StepOutput;
   /** What drafting and the step took, the prompt aside; null for the prompt's own block. */
   readonly cost: { readonly draftMs: number; readonly targetMs: number } | null;
@@ -38,10 +39,10 @@ export class Decoding {
   readonly #meter: Meter;
   readonly #history: TokenHistory;
   readonly #sampler: Sampler;
-  readonly #draftSampler: Sampler;
-  readonly #reach: number | null;
+  readonly #setting: DraftSetting;
   readonly #text: StopStrings | null;
-  readonly #trims: CacheTrimmed[] = [];
+  readonly #notices: (CacheTrimmed | DraftDegraded)[] = [];
+  #isDegraded = false;
   #end: FinishReason | null = null;
 
   constructor(sequence: Sequence, plan: Plan, meter: Meter) {
@@ -55,19 +56,23 @@ export class Decoding {
     const seen = createSeenTokens(vocabSize, sampling.window);
     if (sampling.penalizePrompt) for (const token of tokens) seen.push(token);
     this.#sampler = samplerOver(sampling, vocabSize, seen);
-    this.#draftSampler = samplerOver(sampling, vocabSize, seen);
-    this.#reach = rowReach(sampling);
+    this.#setting = {
+      history: this.#history,
+      sampler: samplerOver(sampling, vocabSize, seen),
+      rowReach: rowReach(sampling),
+      tree: sequence.capabilities.tree,
+    };
     this.#text = text === null ? null : createStopStrings(text, plan.stopStrings);
   }
 
   async *run(ids: Uint32Array): AsyncGenerator<GenerateEvent, void, void> {
     let block: Block | null = await this.#readPrompt(ids);
     while (block !== null) {
-      yield* this.#trims.splice(0);
+      yield* this.#notices.splice(0);
       yield* this.#verify(block);
       block = this.#end === null ? await this.#advance() : null;
     }
-    yield* this.#trims.splice(0);
+    yield* this.#notices.splice(0);
     const reason = this.#end ?? "context-full";
     const rest = reason === "stop-string" ? "" : (this.#text?.flush().text ?? "");
     const text = this.#text === null ? {} : { text: rest };
@@ -82,96 +87,104 @@ export class Decoding {
     this.#meter.prefillMs = runMs;
     this.#meter.modelMs = runMs;
     this.#meter.targetSteps = 1;
-    return { base: this.#sequence.length - 1, draft: noDraft, output, cost: null };
+    const block = layOut(ids.at(-1)!, null, false);
+    return { ...block, base: this.#sequence.length - 1, output, cost: null };
   }
 
   /** Runs the next block through the target; null where the context has no room for its root. */
   async #advance(): Promise<Block | null> {
-    const { cache, signal, drafter } = this.#plan;
+    const { cache, signal } = this.#plan;
     const sequence = this.#sequence;
     throwIfAborted(signal);
     await trim(sequence, cache, 1, this.#onTrim);
     const base = sequence.length;
     if (base + 1 > sequence.info.maxLength) return null;
 
-    const left = this.#plan.maxTokens - this.#meter.tokens;
-    const room = Math.min(left, sequence.info.maxLength - base) - 1;
     const begin = this.#meter.now();
-    const draft = drafter === null ? noDraft : await this.#propose(drafter, base, room);
+    const block = await this.#draft();
     const drafted = this.#meter.now();
-    const tokens = new Uint32Array(1 + draft.tokens.length);
-    tokens[0] = this.#history.at(this.#history.length - 1);
-    tokens.set(draft.tokens, 1);
+    const { tokens, parents, draft } = block;
     const logits = this.#wanted(tokens.length);
-    const output = await sequence.step({ tokens }, stepOptions(logits, signal));
+    const rows = block.isBranching ? { tokens, parents } : { tokens };
+    const output = await sequence.step(rows, stepOptions(logits, signal));
     this.#meter.modelMs += output.runMs;
     this.#meter.targetSteps++;
-    this.#meter.drafted += draft.tokens.length;
+    this.#meter.drafted += tokens.length - 1;
     // A clock also sees the way to the model and back, which a draft model walks for every token.
     const draftMs = (drafted === null ? draft.runMs : drafted - begin!) - (draft.prefillMs ?? 0);
     const targetMs = drafted === null ? output.runMs : this.#meter.now()! - drafted;
-    return { base, draft, output, cost: { draftMs: Math.max(0, draftMs), targetMs } };
+    return { ...block, base, output, cost: { draftMs: Math.max(0, draftMs), targetMs } };
   }
 
-  async #propose(drafter: NonNullable<Plan["drafter"]>, base: number, room: number) {
-    const plan = this.#plan;
-    const maxTokens = askableTokens(plan, base, room);
-    if (maxTokens < 1) return noDraft;
-    const draft = await askDrafter(drafter, {
-      history: this.#history,
-      maxTokens,
-      kind: plan.kind,
-      sampler: this.#draftSampler,
-      rowReach: this.#reach,
-      random: plan.random,
-      stopIds: plan.stopIds,
-      ...(plan.signal === undefined ? {} : { signal: plan.signal }),
-    });
-    this.#meter.draftMs += draft.runMs;
-    return draft;
+  /** The root and what the drafter proposes after it, as rows. */
+  async #draft(): Promise<DraftBlock> {
+    const history = this.#history;
+    const left = this.#plan.maxTokens - this.#meter.tokens;
+    const draft = await propose(this.#plan, this.#sequence, this.#setting, left);
+    this.#meter.draftMs += draft?.runMs ?? 0;
+    const block = layOut(history.at(history.length - 1), draft, this.#setting.tree);
+    if (block.dropped > 0 && !this.#isDegraded) {
+      this.#isDegraded = true;
+      const to = block.draft.tokens.length;
+      const position = history.start + history.length;
+      this.#notices.push({ type: "draft-degraded", position, from: to + block.dropped, to });
+    }
+    return block;
   }
 
   /** Emits tokens as long as they are the drafted ones, and the one that differs or follows. */
   async *#verify(block: Block): AsyncGenerator<GenerateEvent, void, void> {
     const { base, draft, output, cost } = block;
     const position = this.#history.start + this.#history.length;
-    let emitted = 0;
-    let accepted = 0;
+    /** Rows whose tokens are in the text, and of these the drafted ones with the last. */
+    const path: number[] = [];
+    const accepted: number[] = [];
     try {
-      for (let isDrafted = true; isDrafted && this.#end === null;) {
-        const event = this.#emit(block, emitted);
-        emitted++;
-        isDrafted = event.drafted;
-        if (isDrafted) accepted++;
+      for (let row = 0; row >= 0 && this.#end === null;) {
+        const event = this.#emit(block, row);
+        path.push(row);
+        row = event.drafted ? childRow(block, row, event.token) : -1;
+        if (row > 0) accepted.push(row);
         yield event;
       }
     } finally {
       // The root, and all but the last token of this block; also when the consumer leaves early.
-      const length = base + emitted;
-      if (this.#sequence.length > length) await this.#sequence.keep(prefix(length));
+      const length = base + path.length;
+      if (this.#sequence.length > length) await this.#sequence.keep(committed(base, path));
     }
-    const drafted = draft.tokens.length;
+    const drafted = block.tokens.length - 1;
+    this.#learn(block, path);
     if (this.#plan.drafter !== null && cost !== null) {
       const cut = this.#end !== null;
-      this.#plan.draftLength.observe({ drafted, accepted, cut, ...cost });
+      const tree = block.isBranching ? { path: Uint32Array.from(accepted, (row) => row - 1) } : {};
+      const outcome = { drafted, accepted: accepted.length, cut, ...tree, ...cost };
+      this.#plan.draftLength.observe(outcome);
     }
     if (drafted === 0) return;
     const { runMs: targetMs } = output;
     const { runMs: draftMs } = draft;
-    yield { type: "draft-verified", position, drafted, accepted, targetMs, draftMs };
+    const type = "draft-verified";
+    yield { type, position, drafted, accepted: accepted.length, targetMs, draftMs };
+  }
+
+  /** Shows the block to a drafter that learns from the target's rows. */
+  #learn({ tokens, parents, output }: Block, path: readonly number[]): void {
+    const { drafter } = this.#plan;
+    if (drafter?.wants === undefined || drafter.observe === undefined) return;
+    const next = this.#history.at(this.#history.length - 1);
+    const top = largestOfRows(output, drafter.wants.top);
+    drafter.observe({ tokens, parents, path: Uint32Array.from(path), next, top });
   }
 
   /** Chooses the token of one row of a block and books it. */
-  #emit({ draft, output }: Block, row: number): TokenAccepted {
+  #emit(block: Block, row: number): TokenAccepted {
     const { verifier, random, logprobs } = this.#plan;
+    const { output } = block;
     const position = this.#history.start + this.#history.length;
-    const candidates =
-      row < draft.tokens.length
-        ? { tokens: draft.tokens.subarray(row, row + 1), law: draft.laws?.[row] ?? null }
-        : noCandidates;
+    const candidates = candidatesAt(block, row);
     const law = this.#sampler.law(output, row, position);
     const token = verifier.choose(law, candidates, position, random);
-    const drafted = candidates.tokens[0] === token;
+    const drafted = candidates.tokens.includes(token);
     const detail =
       logprobs === null ? {} : { logprobs: readLogprobs(output, row, token, law, logprobs) };
 
@@ -202,34 +215,21 @@ export class Decoding {
   #wanted(rows: number): LogitsWanted {
     const which = rows > 1 ? "all" : "last";
     const { info, capabilities } = this.#sequence;
-    if (!capabilities.top || this.#reach === null) return which;
-    const top = Math.max(this.#reach, this.#plan.logprobs ?? 0);
+    const reach = this.#setting.rowReach;
+    if (!capabilities.top || reach === null) return which;
+    const { logprobs, drafter } = this.#plan;
+    const top = Math.max(reach, logprobs ?? 0, drafter?.wants?.top ?? 0);
     return { top: Math.min(info.vocabSize, top), rows: which };
   }
 
   readonly #onTrim = (kept: Uint32Array, from: number): void => {
-    this.#trims.push({ type: "cache-trimmed", from, to: kept.length });
+    this.#notices.push({ type: "cache-trimmed", from, to: kept.length });
   };
 }
 
-/**
- * How many tokens to draft after a root at slot `base`. Ends where the policy would evict, so that
- * it does so at the same tokens as without a draft.
- */
-function askableTokens({ draftLength, cache }: Plan, base: number, room: number): number {
-  const asked = room < 1 ? 0 : Math.min(room, draftLength.next(room));
-  if (cache === null) return asked;
-  let count = 0;
-  while (count < asked) {
-    const length = base + count + 1;
-    const kept = cache(length, 1);
-    if (kept !== null && kept.length < length) break;
-    count++;
-  }
-  return count;
-}
-
-/** The slots `[0, length)`. */
-function prefix(length: number): Uint32Array {
-  return Uint32Array.from({ length }, (_, i) => i);
+/** The slots before `base` and those of the rows of `path`. */
+function committed(base: number, path: readonly number[]): Uint32Array {
+  return Uint32Array.from({ length: base + path.length }, (_, i) =>
+    i < base ? i : base + path[i - base]!,
+  );
 }

@@ -26,12 +26,26 @@ export interface DraftVerified {
   readonly type: "draft-verified";
   /** Absolute position of the first drafted token. */
   readonly position: number;
+  /** Rows of the block that were drafted, all branches together. */
   readonly drafted: number;
   readonly accepted: number;
   /** Milliseconds inside the target model for this block. */
   readonly targetMs: number;
   /** Milliseconds inside the draft model for it; 0 without one. */
   readonly draftMs: number;
+}
+
+/**
+ * The drafter proposes trees and the model takes none, so only one chain of a draft is checked.
+ * Reported once, for the first draft that lost tokens.
+ */
+export interface DraftDegraded {
+  readonly type: "draft-degraded";
+  /** Absolute position of the first drafted token. */
+  readonly position: number;
+  /** Drafted tokens before and after. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The cache policy evicted rows. */
@@ -52,4 +66,4 @@ export interface Finish {
 }
 
 /** What `generate` reports, in order. */
-export type GenerateEvent = TokenAccepted | DraftVerified | CacheTrimmed | Finish;
+export type GenerateEvent = TokenAccepted | DraftVerified | DraftDegraded | CacheTrimmed | Finish;

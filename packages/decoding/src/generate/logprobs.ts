@@ -52,7 +52,7 @@ export function readLogprobs(
 }
 
 /** Ids of the `count` largest scores, descending; ties to the lower id. */
-function largest(scores: Float32Array, count: number): number[] {
+export function largest(scores: Float32Array, count: number): number[] {
   const best: number[] = [];
   if (count === 0) return best;
   for (let id = 0; id < scores.length; id++) {

@@ -4,8 +4,10 @@ import { expectRange } from "../sampling/sampling-options.ts";
 export interface DraftOutcome {
   /** How many tokens were drafted; 0 for a plain step. */
   readonly drafted: number;
-  /** How many leading ones were accepted. */
+  /** How many were accepted; of a chain the leading ones. */
   readonly accepted: number;
+  /** Of a draft that branches: which were accepted, ascending indices below `drafted`. */
+  readonly path?: Uint32Array;
   /** Whether the text ended inside the draft, so that what follows `accepted` was not looked at. */
   readonly cut: boolean;
   /**
@@ -24,7 +26,7 @@ export interface DraftOutcome {
  * makes can change the distribution of the text.
  */
 export interface DraftLength {
-  /** How many tokens to ask for, in `[0, limit]`. */
+  /** How many tokens to ask for, all branches together, in `[0, limit]`. */
   next(limit: number): number;
   /** Told after every step, also after plain ones. */
   observe(outcome: DraftOutcome): void;

@@ -1,10 +1,11 @@
 import { expectRange } from "../sampling/sampling-options.ts";
 import type { DraftLength } from "./draft-length.ts";
+import { createChainYield, createTreeYield } from "./draft-yield.ts";
 import { createStepCost } from "./step-cost.ts";
 
 /** Options of {@link measuredCost}. */
 export interface MeasuredCostOptions {
-  /** The longest draft it asks for. Default 10. */
+  /** The most tokens it asks for, of a tree all branches together. Default 10. */
   readonly max?: number;
   /**
    * Steps before another length than the best known is tried, at first; up to 16 times as many
@@ -14,9 +15,6 @@ export interface MeasuredCostOptions {
   /** Share of a new outcome in the running acceptance of its position, in (0, 1]. Default 0.05. */
   readonly rate?: number;
 }
-
-/** Acceptance assumed for a position that was never reached. */
-const assumedAcceptance = 0.7;
 
 /**
  * Lengths of the first drafts: two sizes to interpolate between, each measured twice, because a
@@ -39,7 +37,8 @@ const neighbours: readonly ((length: number) => number)[] = [
  * Keeps the acceptance `a_i` of each draft position given that it was reached, the cost `c(s)` of a
  * target step of `s` rows and the cost `d` of a drafted token, as running means of what was
  * measured, and maximises `(1 + sum_j prod_{i<=j} a_i) / (g d + c(g + 1))` over `g` in `[0, max]`.
- * That includes 0, where drafting does not pay. The first steps alternate
+ * Where drafts branch, `g` is the number of their tokens, and the share of steps in which the `j`-th
+ * was accepted stands for the product. That includes 0, where drafting does not pay. The first steps alternate
  * between none and 4, which gives two costs to interpolate between; now and then a step tries a
  * neighbouring length, less often while that finds nothing better. What is learnt holds for a pair of models: one
  * instance can serve many generations, one after another.
@@ -56,8 +55,10 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   expectRange("exploreEvery", exploreEvery, "an integer >= 1", spaced);
   expectRange("rate", rate, "a number in (0, 1]", rate > 0 && rate <= 1);
 
-  const acceptance: number[] = [];
-  const reached: number[] = [];
+  const chainYield = createChainYield(rate);
+  const treeYield = createTreeYield(rate);
+  const expected = new Float64Array(max + 1);
+  let isTree = false;
   const targetCost = createStepCost();
   const draftCost = createStepCost();
   let isDraftFree = true;
@@ -70,18 +71,10 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
   const best = (limit: number): number => {
     let length = 0;
     let most = 0;
-    let expected = 1;
-    let survival = 1;
-    let probability = assumedAcceptance;
+    (isTree ? treeYield : chainYield).expect(limit, expected);
     const perToken = isDraftFree ? 0 : draftCost.estimate(1);
     for (let g = 0; g <= limit; g++) {
-      if (g > 0) {
-        // A position never reached is assumed to be like the one before it.
-        probability = acceptance[g - 1] ?? probability;
-        survival *= probability;
-        expected += survival;
-      }
-      const gain = expected / (g * perToken + targetCost.estimate(g + 1));
+      const gain = expected[g]! / (g * perToken + targetCost.estimate(g + 1));
       if (gain > most) {
         most = gain;
         length = g;
@@ -104,7 +97,8 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
       const tried = neighbours[tries++ % neighbours.length]!(length);
       return Math.min(bound, tried === length || tried < 1 ? length + 1 : tried);
     },
-    observe({ drafted, accepted, cut, targetMs, draftMs }) {
+    observe(outcome) {
+      const { drafted, path, targetMs, draftMs } = outcome;
       steps++;
       if (targetMs > 0) targetCost.observe(drafted + 1, targetMs);
       if (drafted === 0) return;
@@ -112,14 +106,9 @@ export function measuredCost(options: MeasuredCostOptions = {}): DraftLength {
         isDraftFree = false;
         draftCost.observe(1, draftMs / drafted);
       }
-      const looked = cut ? accepted : Math.min(accepted + 1, drafted);
-      for (let i = 0; i < looked; i++) {
-        const count = (reached[i] ?? 0) + 1;
-        reached[i] = count;
-        const mean = acceptance[i] ?? assumedAcceptance;
-        // A plain mean of the prior and the first outcomes, later an exponential one.
-        acceptance[i] = mean + Math.max(rate, 1 / (count + 2)) * ((i < accepted ? 1 : 0) - mean);
-      }
+      isTree ||= path !== undefined;
+      if (path === undefined) chainYield.observe(outcome);
+      treeYield.observe(outcome);
     },
   };
 }

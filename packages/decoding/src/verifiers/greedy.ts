@@ -9,7 +9,7 @@ import type { Verifier } from "./verifier.ts";
 export function greedy(): Verifier<true> {
   return {
     lossless: true,
-    kinds: ["point", "sampled"],
+    kinds: ["point", "coupled", "sampled", "distinct"],
     greedyOnly: true,
     choose: (law) => mostProbable(law),
   };

@@ -1,6 +1,6 @@
-import { InferenceError, randomStream } from "@frugal/core";
+import { InferenceError } from "@frugal/core";
 
-import { drawFromExcess, drawToken, probabilityOf } from "../sampling/law.ts";
+import { acceptInTurn } from "./accept-in-turn.ts";
 import type { Verifier } from "./verifier.ts";
 
 /**
@@ -9,38 +9,28 @@ import type { Verifier } from "./verifier.ts";
  *
  * The text is distributed exactly as without a draft, and no verifier of one draft accepts more:
  * `1 - TV(p, q)`. It is not the *same* text, though: a seed reproduces a run only with the same
- * drafter and draft lengths. A guess without a law counts as a point mass, where the rule accepts
- * as often as {@link sampleMatch}.
+ * drafter and draft lengths. A guess without a law counts as a point mass; several guesses are tried
+ * one after the other, each against what the ones before left of `p`, and one of them is accepted
+ * as often as with {@link sampleMatch}.
  *
- * Chains only. Throws `unsupported` for siblings, and `state` for a token that its own law gives no
+ * One drawn token per position: see {@link multiRound} and {@link recursiveRejection} for drawn
+ * siblings. Throws `unsupported` for those, and `state` for a token that its own law gives no
  * probability.
  *
  * @see Leviathan et al., arXiv:2211.17192; Chen et al., arXiv:2302.01318
  */
 export function rejection(): Verifier<true> {
+  const choose = acceptInTurn("independent");
   return {
     lossless: true,
     kinds: ["sampled", "point"],
-    choose(law, { tokens, law: draftLaw }, position, random) {
-      if (tokens.length === 0) return drawToken(law, random, position);
-      if (tokens.length > 1) {
-        throw new InferenceError(
-          "unsupported",
-          `rejection: expected at most one candidate per position, got ${tokens.length}`,
-        );
+    choose(law, candidates, position, random) {
+      const { tokens, laws } = candidates;
+      if (laws !== null && tokens.length > 1) {
+        const message = `expected at most one drawn token per position, got ${tokens.length}`;
+        throw new InferenceError("unsupported", `rejection: ${message}`);
       }
-      const drafted = tokens[0]!;
-      const q = draftLaw === null ? 1 : probabilityOf(draftLaw, drafted);
-      if (!(q > 0)) {
-        throw new InferenceError(
-          "state",
-          `draft: expected token ${drafted} at position ${position} to have been drawn from its law, got probability ${q}`,
-        );
-      }
-      // u * q < p, not u < p / q: no division, and a token of target probability 0 never passes.
-      const u = random.uniform(position, randomStream.accept);
-      if (u * q < probabilityOf(law, drafted)) return drafted;
-      return drawFromExcess(law, draftLaw, drafted, random.uniform(position));
+      return choose(law, candidates, position, random);
     },
   };
 }

@@ -12,7 +12,7 @@ import type { Verifier } from "./verifier.ts";
 export function sampleMatch(): Verifier<true> {
   return {
     lossless: true,
-    kinds: ["point", "sampled"],
+    kinds: ["point", "coupled", "sampled", "distinct"],
     choose: (law, _candidates, position, random) => drawToken(law, random, position),
   };
 }

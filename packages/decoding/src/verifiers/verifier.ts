@@ -5,10 +5,13 @@ import type { Law } from "../sampling/law.ts";
 
 /** What a draft proposes for one position of the text. */
 export interface Candidates {
-  /** The proposed tokens in the order in which they were drawn; empty where the draft ends. */
+  /**
+   * The proposed tokens in the order in which they were drawn, one or several siblings, repeated
+   * draws included; empty where the draft ends.
+   */
   readonly tokens: Uint32Array;
-  /** The law they were drawn from; null for point masses. */
-  readonly law: Law | null;
+  /** The law each was drawn from, as in `Draft.laws`; null for guesses. */
+  readonly laws: readonly Law[] | null;
 }
 
 /**
