@@ -25,8 +25,8 @@ const kinds: Readonly<Record<string, "read" | "refused">> = {
   "bpe-byte-fallback": "read",
   "bpe-suffix": "read",
   wordpiece: "read",
-  unigram: "refused",
-  "unigram-byte-fallback": "refused",
+  unigram: "read",
+  "unigram-byte-fallback": "read",
   characters: "read",
   "word-level": "read",
 };

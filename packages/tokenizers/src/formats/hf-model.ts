@@ -1,6 +1,7 @@
 import { ByteLevelBpe } from "../models/bpe.ts";
 import type { Model } from "../models/model.ts";
 import { readBpe } from "./hf-bpe.ts";
+import { readUnigram } from "./hf-unigram.ts";
 import { readWordLevel, readWordPiece } from "./hf-word-models.ts";
 import type { JsonReader } from "./json-reader.ts";
 
@@ -28,6 +29,8 @@ export function readModel(model: JsonReader): ModelFile {
   switch (name) {
     case "BPE":
       return readBpe(model);
+    case "Unigram":
+      return readUnigram(model);
     case "WordPiece":
       return readWordPiece(model);
     case "WordLevel":

@@ -2,6 +2,7 @@ import { bertNormalizer, stripAccentsNormalizer } from "../normalizers/bert.ts";
 import { byteLevelNormalizer } from "../normalizers/byte-level.ts";
 import { lowercaseNormalizer, nmtNormalizer } from "../normalizers/character-map.ts";
 import { prependNormalizer, stripNormalizer } from "../normalizers/edges.ts";
+import { readPrecompiled } from "./hf-precompiled.ts";
 import type { Normalizer } from "../normalizers/normalizer.ts";
 import { replaceNormalizer } from "../normalizers/replace.ts";
 import { normalizerSequence } from "../normalizers/sequence.ts";
@@ -41,6 +42,8 @@ export function readNormalizer(reader: JsonReader): Normalizer | null {
       );
     case "BertNormalizer":
       return readBert(reader);
+    case "Precompiled":
+      return readPrecompiled(reader.member("precompiled_charsmap"));
     case "Sequence":
       return normalizerSequence(reader.member("normalizers").array().map(readPart));
     default:
