@@ -7,12 +7,24 @@
  */
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
 export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
+export { firstOf } from "./drafters/first-of.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
+export {
+  likelyTemplate,
+  levelTemplate,
+  type RankTemplate,
+  recyclingTemplate,
+} from "./drafters/token-recycling-template.ts";
+export {
+  type TokenRecycling,
+  tokenRecycling,
+  type TokenRecyclingOptions,
+} from "./drafters/token-recycling.ts";
 export type { TokenView } from "./drafters/token-view.ts";
 export type {
   CacheTrimmed,

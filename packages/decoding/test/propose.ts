@@ -8,14 +8,18 @@ export async function propose(
   drafter: Drafter,
   text: TokenHistory | readonly number[],
   maxTokens: number,
-  more: { readonly stopIds?: readonly number[]; readonly tree?: boolean } = {},
+  more: {
+    readonly stopIds?: readonly number[];
+    readonly tree?: boolean;
+    readonly maxDepth?: number;
+  } = {},
 ): Promise<Draft> {
   const history = "start" in text ? text : historyOf(text);
-  const { stopIds = [], tree = false } = more;
+  const { stopIds = [], tree = false, maxDepth = maxTokens } = more;
   const context = {
     history,
     maxTokens,
-    maxDepth: maxTokens,
+    maxDepth,
     tree,
     kind: "point",
     sampler: createSampler({}, 16),
