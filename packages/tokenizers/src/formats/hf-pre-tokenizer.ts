@@ -9,6 +9,7 @@ import { PatternMatcher } from "../pre-tokenizers/pattern-matcher.ts";
 import { cutStep, pieceSequence, type PieceStep } from "../pre-tokenizers/piece.ts";
 import type { PreTokenizer } from "../pre-tokenizers/pre-tokenizer.ts";
 import { preTokenizerSequence } from "../pre-tokenizers/sequence.ts";
+import { scriptsPreTokenizer } from "../pre-tokenizers/scripts.ts";
 import { splitPreTokenizer } from "../pre-tokenizers/split.ts";
 import { escapeLiteral, readCharacter, readMetaspace, readPattern } from "./hf-pattern.ts";
 import type { JsonReader } from "./json-reader.ts";
@@ -111,6 +112,8 @@ function readCut(reader: JsonReader): PreTokenizer | null {
         behavior.isAbsent ? "Isolated" : behavior.choice(BEHAVIORS),
       );
     }
+    case "UnicodeScripts":
+      return scriptsPreTokenizer();
     case "CharDelimiterSplit":
       return at(escapeLiteral(readCharacter(reader.member("delimiter"))), "Removed");
     case "FixedLength": {
