@@ -13,6 +13,7 @@ export type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts
 export type { GgufMetadata } from "./formats/gguf-metadata.ts";
 export { fromGgufVocabulary } from "./formats/gguf-vocabulary.ts";
 export { fromLegacyBpe, type LegacyBpeOptions } from "./formats/legacy-bpe.ts";
+export { fromSentencePiece, type SentencePieceOptions } from "./formats/sentencepiece.ts";
 export type { GuardedTokenizer, SpecialPolicy } from "./formats/special-policy.ts";
 export {
   tiktokenEncoding,
@@ -21,6 +22,10 @@ export {
 } from "./formats/tiktoken-encodings.ts";
 export { fromTiktoken, type TiktokenOptions } from "./formats/tiktoken.ts";
 export { sliceByTokens } from "./slice-by-tokens.ts";
+export {
+  fromWordPieceVocabulary,
+  type WordPieceVocabularyOptions,
+} from "./formats/word-piece-vocabulary.ts";
 export { StreamDecoder, type TokenBytes } from "./stream-decoder.ts";
 export { StreamEncoder, type StreamEncodeOptions } from "./stream-encoder.ts";
 export type { DecodeOptions, Tokenizer } from "./tokenizer.ts";

@@ -15,6 +15,8 @@ describe.skipIf(reason !== "")(`vocabularies of llama.cpp${reason}`, () => {
   test.each([
     ["deepseek-coder", "ggml-vocab-deepseek-coder.gguf.gz"],
     ["starcoder", "ggml-vocab-starcoder.gguf.gz"],
+    ["llama-spm", "ggml-vocab-llama-spm.gguf"],
+    ["bert-bge", "ggml-vocab-bert-bge.gguf"],
   ])("%s", (name, path) => {
     const file = path.endsWith(".gz") ? gunzipSync(read(path)) : read(path);
     const tokenizer = fromGgufVocabulary(readGgufMetadata(file));

@@ -179,6 +179,8 @@ test("refuses special tokens unless they are allowed", () => {
   expect(message()).toContain('got "<a>" at 1;');
   expect(message({ allowedSpecial: ["<a>"] })).toContain('got "<b>" at 4;');
   expect(message({ disallowedSpecial: ["ж"] })).toContain('got "ж" at 7;');
+  expect(() => tokenizer.encode(["x", "<b>"])).toThrow('got "<b>" at 0;');
+  expect(() => tokenizer.encode("x", { pair: "<b>" })).toThrow('got "<b>" at 0;');
   expect(ids({ disallowedSpecial: [] })).toEqual(plain);
   expect(ids({ special: "text" })).toEqual(plain);
   expect(ids({ allowedSpecial: "all" })).toEqual([120, 300, 301, 302]);

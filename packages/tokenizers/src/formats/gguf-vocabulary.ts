@@ -1,5 +1,7 @@
 import type { Tokenizer } from "../tokenizer.ts";
 import { byteLevelFromGguf } from "./gguf-byte-level.ts";
+import { sentencePieceFromGguf } from "./gguf-sentencepiece.ts";
+import { wordPieceFromGguf } from "./gguf-word-piece.ts";
 import { GgufReader, type GgufMetadata } from "./gguf-metadata.ts";
 
 /**
@@ -19,6 +21,12 @@ export function fromGgufVocabulary(metadata: GgufMetadata): Tokenizer {
   switch (model) {
     case "gpt2":
       return byteLevelFromGguf(reader);
+    case "llama":
+      return sentencePieceFromGguf(reader, "bpe");
+    case "t5":
+      return sentencePieceFromGguf(reader, "unigram");
+    case "bert":
+      return wordPieceFromGguf(reader);
     default:
       return reader.refuse("model", model);
   }

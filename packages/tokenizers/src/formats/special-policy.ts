@@ -21,10 +21,10 @@ export interface GuardedTokenizer extends Tokenizer {
    * @throws {@link InferenceError} `range`, with its name, if a disallowed token is in the text.
    */
   encode(
-    text: string,
+    text: string | readonly string[],
     options: EncodeOptions & SpecialPolicy & { readonly offsets: true },
   ): EncodingWithOffsets;
-  encode(text: string, options?: EncodeOptions & SpecialPolicy): Encoding;
+  encode(text: string | readonly string[], options?: EncodeOptions & SpecialPolicy): Encoding;
 }
 
 /** Puts the policy in front of a tokenizer whose special tokens are `specials`. */
@@ -46,7 +46,10 @@ export function guardSpecials(
     );
   });
 
-  const encode = (text: string, options: EncodeOptions & SpecialPolicy = {}): Encoding => {
+  const encode = (
+    text: string | readonly string[],
+    options: EncodeOptions & SpecialPolicy = {},
+  ): Encoding => {
     if (options.special !== undefined) return plain(text, options);
     const { allowedSpecial = [], disallowedSpecial = "all" } = options;
     const allowed = new Set(allowedSpecial === "all" ? names : allowedSpecial);
@@ -54,7 +57,10 @@ export function guardSpecials(
       disallowedSpecial === "all"
         ? names.filter((name) => !allowed.has(name))
         : [...disallowedSpecial];
-    if (disallowed.length > 0) refuse(text, disallowed, findDisallowed(JSON.stringify(disallowed)));
+    if (disallowed.length > 0) {
+      const matcher = findDisallowed(JSON.stringify(disallowed));
+      for (const each of [text, options.pair ?? []].flat()) refuse(each, disallowed, matcher);
+    }
     const parsed = names.filter((name) => allowed.has(name));
     if (parsed.length === 0) return plain(text, { ...options, special: "text" });
     if (parsed.length === names.length) return plain(text, { ...options, special: "parse" });
