@@ -31,6 +31,8 @@ export function sliceByTokens(
     throw new InferenceError("range", `end: expected a whole number from ${start} up, got ${end}`);
   }
   const tokens = new TokenBoundaries(tokenizer, text, options.special ?? "parse");
+  // Nothing but what the tokenizer drops: that fits any budget.
+  if (tokens.count === 0) return start === 0 ? text : "";
   let first = start;
   while (!tokens.isClean(first)) first++;
   const stop = tokens.lastFitting(first, end, end - start);

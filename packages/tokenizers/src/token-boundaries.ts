@@ -6,9 +6,9 @@ export class TokenBoundaries {
   /** Number of tokens. */
   readonly count: number;
   readonly #text: string;
-  readonly #offsets: Uint32Array;
-  /** Where the text of all tokens before each one ends. */
-  readonly #ends: Uint32Array;
+  /** Where each token begins; 1 in `#clean` where the text can be cut there. */
+  readonly #starts: Uint32Array;
+  readonly #clean: Uint8Array;
   readonly #tokenizer: Tokenizer;
   readonly #options: EncodeOptions;
 
@@ -19,22 +19,33 @@ export class TokenBoundaries {
     this.#options = { special, addSpecialTokens: false };
     const { ids, offsets } = tokenizer.encode(text, { ...this.#options, offsets: true });
     this.count = ids.length;
-    this.#offsets = offsets;
-    this.#ends = new Uint32Array(ids.length + 1);
+    this.#starts = new Uint32Array(ids.length);
+    this.#clean = new Uint8Array(ids.length);
+    let place = -1;
+    let end = 0;
     for (let i = 0; i < ids.length; i++) {
-      this.#ends[i + 1] = Math.max(this.#ends[i]!, offsets[2 * i + 1]!);
+      const start = i === 0 ? 0 : offsets[2 * i]!;
+      this.#starts[i] = start;
+      if (start >= end && start > place && start < text.length) {
+        this.#clean[i] = 1;
+        place = start;
+      }
+      end = Math.max(end, offsets[2 * i + 1]!);
     }
   }
 
-  /** Whether the text can be cut before a token: not where it shares a character with the last. */
+  /**
+   * Whether the text can be cut before a token: not where it shares a character with one before it,
+   * nor where it covers nothing, as a space that was put in front or trimmed off the end. The places
+   * of two clean tokens differ.
+   */
   isClean(token: number): boolean {
-    return token >= this.count || this.#offsets[2 * token]! >= this.#ends[token]!;
+    return token >= this.count || this.#clean[token] === 1;
   }
 
   /** Where a token begins, what the tokenizer dropped before the first one included. */
   startOf(token: number): number {
-    if (token === 0) return 0;
-    return token >= this.count ? this.#text.length : this.#offsets[2 * token]!;
+    return token >= this.count ? this.#text.length : this.#starts[token]!;
   }
 
   /** Tokens that the text between two places is encoded to on its own. O(their distance). */

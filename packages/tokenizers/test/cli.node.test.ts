@@ -105,6 +105,14 @@ describe("what it answers", { timeout: 60_000 }, () => {
     }
   });
 
+  test("the older pair of files", async () => {
+    const pair = await mkdtemp(join(folder, "pair-"));
+    await writeFile(join(pair, "vocab.json"), '{"a":0,"b":1,"ab":2,"!":3}');
+    await writeFile(join(pair, "merges.txt"), "#version: 0.2\na b\n");
+    expect(await output("encode", pair, "ab!ba")).toBe("2 3 1 0\n");
+    expect(await output("encode", join(pair, "vocab.json"), "a")).toBe("0\n");
+  });
+
   test("help", async () => {
     expect(await output("--help")).toContain("compare");
     expect(await output("encode", "--help")).toContain("--no-template");
@@ -135,6 +143,13 @@ describe("what it refuses, in one line and with code 2", { timeout: 60_000 }, ()
     const { code, stderr } = await runWith("12 x", "decode", split);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error: standard input: [^\n]+"x"\.\n$/);
+  });
+
+  test("a folder without a tokenizer", async () => {
+    const empty = await mkdtemp(join(folder, "empty-"));
+    const { code, stderr } = await run("encode", empty, "x");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: [^\n]*expected a tokenizer file in it, got none\n$/);
   });
 
   test("ranks whose encoding it cannot tell", async () => {

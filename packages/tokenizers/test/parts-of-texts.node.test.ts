@@ -20,6 +20,9 @@ const whole = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, 
 const tokenizers: Readonly<Record<string, Tokenizer>> = {
   "byte-level-bpe": createTokenizer(fixture("byte-level-bpe")),
   "byte-level-split": createTokenizer(fixture("byte-level-split")),
+  "bpe-byte-fallback": createTokenizer(fixture("bpe-byte-fallback")),
+  wordpiece: createTokenizer(fixture("wordpiece")),
+  characters: createTokenizer(fixture("characters")),
   "no cuts known": createTokenizer(
     smallTokenizer(
       [
@@ -55,7 +58,7 @@ describe("countTokens", () => {
         expect(counted).toBeLessThanOrEqual(all);
         expect(counted).toBeGreaterThanOrEqual(Math.min(all, most + 1));
       }),
-      { numRuns: 500 },
+      { numRuns: 600 },
     );
   });
 
@@ -94,7 +97,7 @@ describe("sliceByTokens", () => {
         expect(text.startsWith(head) && isCharacterBoundary(text, head.length)).toBe(true);
         expect(sliceByTokens(tokenizer, text, 0, Infinity)).toBe(text);
       }),
-      { numRuns: 500 },
+      { numRuns: 600 },
     );
   });
 
@@ -134,7 +137,7 @@ describe("chunkByTokens", () => {
         }
         expect(covered).toBe(text.length);
       }),
-      { numRuns: 500 },
+      { numRuns: 600 },
     );
   });
 

@@ -70,6 +70,10 @@ const tokenizers: Readonly<Record<string, Tokenizer>> = {
   "gaps between the matches": small({ pre_tokenizer: split(String.raw`\p{L}\p{M}*x?`) }),
   "byte-level-bpe": createTokenizer(fixture("byte-level-bpe")),
   "byte-level-split": createTokenizer(fixture("byte-level-split")),
+  "bpe-suffix": createTokenizer(fixture("bpe-suffix")),
+  wordpiece: createTokenizer(fixture("wordpiece")),
+  characters: createTokenizer(fixture("characters")),
+  "word-level": createTokenizer(fixture("word-level")),
 };
 
 /** Pushes `text` cut at `at`, and returns the ids of all pushes. */
@@ -132,7 +136,7 @@ describe("what is held back", () => {
       settled += encoder.push(text[i]!).length;
       if (i % 97 > 0) continue;
       const all = tokenizer.encode(text.slice(0, i + 1), { addSpecialTokens: false }).ids.length;
-      expect(all - settled).toBeLessThan(40);
+      expect(all - settled).toBeLessThan(60);
     }
   });
 

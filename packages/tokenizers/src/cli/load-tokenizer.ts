@@ -3,6 +3,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { InferenceError } from "@frugal/core";
 import {
   createTokenizer,
+  fromLegacyBpe,
   fromTiktoken,
   type Tokenizer,
   tiktokenEncoding,
@@ -10,7 +11,7 @@ import {
 } from "@frugal/tokenizers";
 
 /** What a folder is searched for, in this order. */
-const NAMES = [/^tokenizer\.json$/, /\.tiktoken$/];
+const NAMES = [/^tokenizer\.json$/, /\.tiktoken$/, /^vocab\.json$/];
 
 /**
  * Reads the tokenizer at a path: a file, recognised by its name, or a folder with such a file in it.
@@ -19,6 +20,9 @@ const NAMES = [/^tokenizer\.json$/, /\.tiktoken$/];
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const file = (await isFolder(path)) ? await findIn(path) : path;
+  if (basename(file) === "vocab.json") {
+    return fromLegacyBpe(await readText(file), await readText(join(dirname(file), "merges.txt")));
+  }
   switch (extname(file)) {
     case ".json":
       return createTokenizer(await readText(file), await configBeside(file));
@@ -29,7 +33,8 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
     default:
       throw new InferenceError(
         "unsupported",
-        `${file}: expected a tokenizer.json, a .tiktoken file or a folder with one, got neither`,
+        `${file}: expected a tokenizer.json, a .tiktoken file, a vocab.json with a merges.txt beside ` +
+          "it, or a folder with one of them, got another name",
       );
   }
 }
@@ -66,7 +71,7 @@ async function findIn(folder: string): Promise<string> {
     const found = files.find((file) => name.test(file));
     if (found !== undefined) return join(folder, found);
   }
-  throw new InferenceError("format", `${folder}: expected a tokenizer.json in it, got none`);
+  throw new InferenceError("format", `${folder}: expected a tokenizer file in it, got none`);
 }
 
 /** The configuration that belongs to a `tokenizer.json`, if there is one. */

@@ -32,7 +32,9 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 
 function program(): Command {
   const root = new Command("frugal-tokenizers")
-    .description("Text to token ids and back, from a tokenizer.json, a .tiktoken file or a folder.")
+    .description(
+      "Text to token ids and back, from a tokenizer.json, .tiktoken or vocab.json file, or a folder.",
+    )
     .exitOverride()
     .showSuggestionAfterError(false);
   reading(root.command("encode"), "Print the ids of texts, a line for each.").action(encode);
