@@ -26,6 +26,8 @@ export {
   type TokenRecyclingOptions,
 } from "./drafters/token-recycling.ts";
 export type { TokenView } from "./drafters/token-view.ts";
+export { trigramMcts, type TrigramMctsOptions } from "./drafters/trigram-mcts.ts";
+export { TrigramTable, type TrigramTableOptions } from "./drafters/trigram-table.ts";
 export type {
   CacheTrimmed,
   DraftDegraded,
