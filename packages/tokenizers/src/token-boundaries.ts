@@ -16,7 +16,7 @@ export class TokenBoundaries {
   constructor(tokenizer: Tokenizer, text: string, special: "parse" | "text") {
     this.#tokenizer = tokenizer;
     this.#text = text;
-    this.#options = { special, addSpecialTokens: false };
+    this.#options = { special, addSpecialTokens: false, truncation: false, padding: false };
     const { ids, offsets } = tokenizer.encode(text, { ...this.#options, offsets: true });
     this.count = ids.length;
     this.#starts = new Uint32Array(ids.length);

@@ -113,6 +113,27 @@ describe("what it answers", { timeout: 60_000 }, () => {
     expect(await output("encode", join(pair, "vocab.json"), "a")).toBe("0\n");
   });
 
+  test("another format as a tokenizer.json", async () => {
+    const pair = await mkdtemp(join(folder, "pair-"));
+    await writeFile(join(pair, "vocab.json"), '{"a":0,"b":1,"ab":2,"!":3}');
+    await writeFile(join(pair, "merges.txt"), "#version: 0.2\na b\n");
+    const path = join(pair, "converted.json");
+    expect(await output("convert", pair, "-o", path)).toBe("");
+    expect(await output("encode", path, "ab!ba")).toBe("2 3 1 0\n");
+    expect(JSON.parse(await output("convert", pair))).toMatchObject({ model: { type: "BPE" } });
+    const nowhere = await run("convert", pair, "-o", join(pair, "no", "where.json"));
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toMatch(/^error: [^\n]+expected a file to write, got ENOENT\n$/);
+  });
+
+  test("a list of word pieces", async () => {
+    const path = join(folder, "vocab.txt");
+    await writeFile(path, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nboat\n##s\n");
+    expect(await output("encode", path, "Boats")).toBe("2 5 6 3\n");
+    await writeFile(join(folder, "tokenizer_config.json"), '{"do_lower_case": false}');
+    expect(await output("encode", path, "Boats")).toBe("2 1 3\n");
+  });
+
   test("help", async () => {
     expect(await output("--help")).toContain("compare");
     expect(await output("encode", "--help")).toContain("--no-template");
@@ -126,6 +147,7 @@ describe("what it refuses, in one line and with code 2", { timeout: 60_000 }, ()
     ["no tokenizer", ["encode"], "missing required argument"],
     ["a missing file", ["encode", "nowhere/tokenizer.json", "x"], "no such file"],
     ["a missing text", ["encode", split, "-f", "nowhere.txt"], "nowhere.txt: expected a file"],
+    ["a model that is none", ["encode", join(tiny, "no.model"), "x"], "no such file"],
     ["another kind of file", ["encode", main, "x"], "cli.ts: expected a tokenizer.json"],
     ["a file that is no tokenizer", ["encode", fixture("texts"), "x"], "tokenizer.json"],
     ["words for ids", ["decode", split, "x"], 'got "x"'],

@@ -1,17 +1,28 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { InferenceError } from "@frugal/core";
 import {
   createTokenizer,
   fromLegacyBpe,
+  fromSentencePiece,
   fromTiktoken,
+  fromWordPieceVocabulary,
   type Tokenizer,
   tiktokenEncoding,
   type TiktokenEncodingName,
 } from "@frugal/tokenizers";
 
+/** What a configuration says about case. */
+function saidIn(config: string): unknown {
+  try {
+    return (JSON.parse(config) as { readonly do_lower_case?: unknown } | null)?.do_lower_case;
+  } catch (cause) {
+    throw new InferenceError("format", "tokenizer_config.json: expected JSON, got none", { cause });
+  }
+}
+
 /** What a folder is searched for, in this order. */
-const NAMES = [/^tokenizer\.json$/, /\.tiktoken$/, /^vocab\.json$/];
+const NAMES = [/^tokenizer\.json$/, /\.model$/, /\.tiktoken$/, /^vocab\.json$/, /^vocab\.txt$/];
 
 /**
  * Reads the tokenizer at a path: a file, recognised by its name, or a folder with such a file in it.
@@ -20,12 +31,19 @@ const NAMES = [/^tokenizer\.json$/, /\.tiktoken$/, /^vocab\.json$/];
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const file = (await isFolder(path)) ? await findIn(path) : path;
-  if (basename(file) === "vocab.json") {
+  const name = basename(file);
+  if (name === "vocab.json") {
     return fromLegacyBpe(await readText(file), await readText(join(dirname(file), "merges.txt")));
+  }
+  if (name.endsWith("vocab.txt")) {
+    const vocabulary = await readText(file);
+    return fromWordPieceVocabulary(vocabulary, { lowercase: await isUncased(file, vocabulary) });
   }
   switch (extname(file)) {
     case ".json":
       return createTokenizer(await readText(file), await configBeside(file));
+    case ".model":
+      return fromSentencePiece(await readBytes(file));
     case ".tiktoken": {
       const ranks = await readText(file);
       return fromTiktoken(ranks, tiktokenEncoding(encodingName(file)));
@@ -33,10 +51,16 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
     default:
       throw new InferenceError(
         "unsupported",
-        `${file}: expected a tokenizer.json, a .tiktoken file, a vocab.json with a merges.txt beside ` +
-          "it, or a folder with one of them, got another name",
+        `${file}: expected a tokenizer.json, a .model, a .tiktoken, a vocab.txt, a vocab.json with ` +
+          "a merges.txt beside it, or a folder with one of them, got another name",
       );
   }
+}
+
+/** What the configuration beside a `vocab.txt` says; without it, whether no word in it is cased. */
+async function isUncased(file: string, vocabulary: string): Promise<boolean> {
+  const said = saidIn((await configBeside(file)) ?? "{}");
+  return typeof said === "boolean" ? said : !/^\p{Lu}\p{L}*\r?$/mu.test(vocabulary);
 }
 
 const ENCODINGS: readonly TiktokenEncodingName[] = [
@@ -74,9 +98,9 @@ async function findIn(folder: string): Promise<string> {
   throw new InferenceError("format", `${folder}: expected a tokenizer file in it, got none`);
 }
 
-/** The configuration that belongs to a `tokenizer.json`, if there is one. */
+/** The configuration beside a file, if there is one. */
 async function configBeside(file: string): Promise<string | undefined> {
-  if (basename(file) !== "tokenizer.json") return undefined;
+  if (!["tokenizer.json", "vocab.txt"].includes(basename(file))) return undefined;
   const path = join(dirname(file), "tokenizer_config.json");
   const files = await readdir(dirname(file));
   return files.includes(basename(path)) ? await readText(path) : undefined;
@@ -88,10 +112,28 @@ async function configBeside(file: string): Promise<string | undefined> {
  * @throws {@link InferenceError} `format` if it cannot be read.
  */
 export async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path));
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (cause) {
     throw unreadable(path, cause);
+  }
+}
+
+/**
+ * Writes a text file.
+ *
+ * @throws {@link InferenceError} `format` if it cannot be written.
+ */
+export async function writeText(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (cause) {
+    const what = (cause as { readonly code?: string }).code ?? "an error";
+    throw new InferenceError("format", `${path}: expected a file to write, got ${what}`, { cause });
   }
 }
 

@@ -3,7 +3,7 @@ import { InferenceError } from "@frugal/core";
 import { countTokens, type EncodeOptions, type Tokenizer } from "@frugal/tokenizers";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { compareTokenizers, type Difference } from "./compare.ts";
-import { loadTokenizer } from "./load-tokenizer.ts";
+import { loadTokenizer, writeText } from "./load-tokenizer.ts";
 import { readTexts, type TextOptions } from "./texts.ts";
 
 /** Options that every command shares. */
@@ -32,9 +32,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 
 function program(): Command {
   const root = new Command("frugal-tokenizers")
-    .description(
-      "Text to token ids and back, from a tokenizer.json, .tiktoken or vocab.json file, or a folder.",
-    )
+    .description("Text to token ids and back, from any file of a tokenizer or the folder it is in.")
     .exitOverride()
     .showSuggestionAfterError(false);
   reading(root.command("encode"), "Print the ids of texts, a line for each.").action(encode);
@@ -49,6 +47,12 @@ function program(): Command {
     .option("--skip-special", "leave special tokens out", false)
     .option("--json", "print one JSON object", false)
     .action(decode);
+  root
+    .command("convert")
+    .description("Write the tokenizer.json of a tokenizer that was read from another format.")
+    .argument("<tokenizer>", "a file or a folder")
+    .option("-o, --output <path>", "default: the standard output")
+    .action(convert);
   root
     .command("compare")
     .description("Show where two tokenizers cut texts differently; exit with 1 if they do.")
@@ -110,6 +114,12 @@ async function decode(
   const ids = given.length > 0 ? given : idsOf(await readStream(process.stdin));
   const text = tokenizer.decode(ids, { skipSpecialTokens: options.skipSpecial });
   print(options, { text }, text);
+}
+
+async function convert(path: string, { output }: { readonly output?: string }): Promise<void> {
+  const json = `${JSON.stringify((await loadTokenizer(path)).toJson())}\n`;
+  if (output === undefined) process.stdout.write(json);
+  else await writeText(output, json);
 }
 
 async function compare(
