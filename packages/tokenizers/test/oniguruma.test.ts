@@ -41,6 +41,8 @@ describe("what looks alike and means something else", () => {
     ["code points by number", "\\x{1F600}|\\x41|[\\102]", "😀AB", ["😀", "A", "B"]],
     ["comments", "a(?#not this)b", "ab", ["ab"]],
     ["captures", "(a)(?<name>b)", "ab", ["ab"]],
+    ["back-references", "(.)\\1+|([ab])x(?:\\2|c)?", "aaaxbxb", ["aaa", "bxb"]],
+    ["back-references to a nested group", "((a|b)\\2)\\1", "aabbbb", ["bbbb"]],
   ])("%s", (_, pattern, text, expected) => {
     expect(matches(pattern, text)).toEqual(expected);
   });
@@ -52,7 +54,12 @@ test("empty matches cut without taking anything", () => {
 });
 
 test.each([
-  ["(a)\\1", "a back-reference at offset 3"],
+  ["(a)|\\1", "a back-reference at offset 4"],
+  ["(a)?\\1", "a back-reference at offset 4"],
+  ["(a\\1)", "a back-reference at offset 2"],
+  ["((a)|b)\\2", "a back-reference at offset 7"],
+  ["(?<=(a))(b)\\2", "a back-reference at offset 11"],
+  ["(?i:(a)\\1)", "a back-reference at offset 7"],
   ["\\Ga", '"\\G" at offset 0'],
   ["a\\X", '"\\X" at offset 1'],
   ["\\K", '"\\K" at offset 0'],

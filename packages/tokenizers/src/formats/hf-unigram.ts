@@ -22,7 +22,7 @@ export function readUnigram(model: JsonReader): ModelFile {
 }
 
 /** A unigram model as a {@link ModelFile}. Of equal pieces the last one counts. */
-export function unigramFile(init: UnigramInit): ModelFile {
+function unigramFile(init: UnigramInit): ModelFile {
   return {
     ids: new Map(init.pieces.map(([piece], id) => [piece, id])),
     size: init.pieces.length,

@@ -13,16 +13,16 @@ export interface TranslatedPattern {
  *
  * The two look alike and differ in what they mean: `\s`, `\w`, `\b`, `.`, `^` and `$`, the fate of
  * `X{1,3}+`, case folding, and which characters need a backslash. Everything is parsed and written
- * anew, so that nothing is passed through that was not understood. Groups capture nothing, because
- * splitting asks for no captures.
+ * anew, so that nothing is passed through that was not understood. Groups capture nothing but for
+ * back-references, because splitting asks for no captures.
  *
  * With `dialect` "fancy", that of tiktoken's files, `X{1,3}+` is possessive, anchors are those of the
  * whole text, words include the joiners, and case folds to single characters only.
  *
  * Letters are those of the engine's Unicode version; Oniguruma's is Unicode 16.
  *
- * @throws {@link InferenceError} `unsupported`, with the construct and its offset: back-references,
- *   `\G`, `\X`, `\K`, conditionals, flags other than a group's `i`, case-insensitive groups with
+ * @throws {@link InferenceError} `unsupported`, with the construct and its offset: back-references
+ *   but to a group before them in the same sequence, `\G`, `\X`, `\K`, conditionals, flags other than a group's `i`, case-insensitive groups with
  *   letters or classes beyond ASCII, and anything malformed.
  * @see Oniguruma, doc/RE; measured against huggingface/tokenizers 0.23.2
  */
@@ -54,6 +54,7 @@ function parseAlternatives(cursor: PatternCursor, ignoreCase: boolean): string {
 function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
   let out = "";
   let lastLetter = "";
+  const matchedBefore = new Set(cursor.matched);
   while (!cursor.isDone && !cursor.sees("|") && !cursor.sees(")")) {
     const start = cursor.at;
     const letter = ignoreCase && /[A-Za-z]/.test(cursor.peek()) ? cursor.peek().toLowerCase() : "";
@@ -62,9 +63,14 @@ function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
     if (!cursor.isFancy && ["ss", "st", "ff", "fi", "fl"].includes(pair)) {
       cursor.refuse(`"${pair}" regardless of case`, start);
     }
-    out += parseQuantifiers(cursor, parseAtom(cursor, ignoreCase));
+    const atom = parseAtom(cursor, ignoreCase);
+    const group = /^\(\?<g(?<number>\d)>/u.exec(atom)?.groups!["number"];
+    const repeated = parseQuantifiers(cursor, atom);
+    if (group !== undefined && repeated === atom) cursor.matched.add(Number(group));
+    out += repeated;
     lastLetter = letter;
   }
+  for (const group of cursor.matched) if (!matchedBefore.has(group)) cursor.matched.delete(group);
   return out;
 }
 
@@ -97,7 +103,7 @@ const FANCY_ANCHORS: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
 ]);
 
 function parseGroup(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
-  if (!cursor.take("?")) return closeGroup(cursor, "(?:", ignoreCase, start);
+  if (!cursor.take("?")) return closeGroup(cursor, cursor.openGroup(), ignoreCase, start);
   if (cursor.take("#")) {
     while (!cursor.isDone && !cursor.take(")")) cursor.next();
     return "";
@@ -140,11 +146,22 @@ function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number):
   if (!cursor.isFancy && cursor.take("R")) {
     return cursor.atomic("(?:\\r\\n|[\\n-\\r\\u{85}\\u{2028}\\u{2029}])");
   }
-  if (/[1-9]/.test(cursor.peek())) cursor.refuse("a back-reference", start);
+  if (/[1-9]/.test(cursor.peek())) return parseReference(cursor, ignoreCase, start);
   const escape = parseClassEscape(cursor, start, false);
   if (escape.character !== null) return writeLetter(cursor, escape.character, ignoreCase, start);
   if (ignoreCase && !escape.caseless) cursor.refuse("a class regardless of case", start);
   return `[${escape.body}]`;
+}
+
+/**
+ * A reference to a group of one digit. Where the group has not matched, Oniguruma fails and
+ * JavaScript goes on, so that only one that certainly has may be named.
+ */
+function parseReference(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
+  const digits = cursor.takeMatch(/\d+/y)![0];
+  const isKnown = cursor.hasPlainGroups && cursor.matched.has(Number(digits));
+  if (!isKnown || ignoreCase) cursor.refuse("a back-reference", start);
+  return `\\k<g${digits}>`;
 }
 
 /** Word characters of Oniguruma outside a class: six Latin-1 characters more than inside. */

@@ -14,6 +14,11 @@ export class PatternCursor {
   readonly #pattern: string;
   readonly #place: string;
   readonly isFancy: boolean;
+  /** Numbers of groups that a back-reference may name. */
+  readonly #referenced: ReadonlySet<number>;
+  /** Groups that have matched for certain when what stands here is reached. */
+  readonly matched: Set<number> = new Set();
+  #groups = 0;
   #atomics = 0;
   #depth = 0;
 
@@ -21,6 +26,8 @@ export class PatternCursor {
     this.#pattern = pattern;
     this.#place = place;
     this.isFancy = dialect === "fancy";
+    const references = pattern.matchAll(/\\(?<number>[1-9])/gu);
+    this.#referenced = new Set(Array.from(references, (match) => Number(match.groups!["number"])));
   }
 
   get isDone(): boolean {
@@ -66,6 +73,17 @@ export class PatternCursor {
 
   leave(): void {
     this.#depth--;
+  }
+
+  /** Counts the next group and opens it, by a name if it may be referred to. */
+  openGroup(): string {
+    const number = ++this.#groups;
+    return this.#referenced.has(number) ? `(?<g${number}>` : "(?:";
+  }
+
+  /** Whether groups are counted and read from left to right, as references here must be. */
+  get hasPlainGroups(): boolean {
+    return !this.#pattern.includes("(?<");
   }
 
   /** `body` without backtracking into it: a look-ahead keeps only its first match. */
