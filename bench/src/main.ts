@@ -5,6 +5,7 @@ import { measureDecode } from "./decode.ts";
 import { measurePrefill } from "./prefill.ts";
 import { type Table, writeResults } from "./results.ts";
 import { type Effort, measureStepCost } from "./step-cost.ts";
+import { measureTokenize } from "./tokenize.ts";
 
 /** Suites by name, in the order in which they run. */
 const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
@@ -12,6 +13,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   "attention-profiles": measureProfiles,
   decode: measureDecode,
   prefill: measurePrefill,
+  tokenize: measureTokenize,
 };
 
 const command = new Command("bench")
