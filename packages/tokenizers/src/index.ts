@@ -29,3 +29,5 @@ export {
 export { StreamDecoder, type TokenBytes } from "./stream-decoder.ts";
 export { StreamEncoder, type StreamEncodeOptions } from "./stream-encoder.ts";
 export type { DecodeOptions, Tokenizer } from "./tokenizer.ts";
+export type { Padding } from "./padding.ts";
+export type { Truncation } from "./truncation.ts";

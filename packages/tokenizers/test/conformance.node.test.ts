@@ -36,6 +36,8 @@ describe.skipIf(reason !== "")(`published tokenizers${reason}`, () => {
   test.each([
     ["gpt2", "hf/gpt2/tokenizer.json.gz"],
     ["phi-2", "hf/phi-2/tokenizer.json.gz"],
+    ["t5-small", "hf/t5-small/tokenizer.json.gz"],
+    ["marian-nmt-unigram", "hf/marian-nmt-unigram/tokenizer.json.gz"],
     ["phi-3-mini", "hf/phi-3-mini/tokenizer.json.gz"],
     ["roberta-base", "hf/roberta-base/tokenizer.json.gz"],
     ["falcon-7b", "hf/falcon-7b/tokenizer.json.gz"],
@@ -59,6 +61,9 @@ describe.skipIf(reason !== "")(`published tokenizers${reason}`, () => {
       const text = texts.get(item.id)!;
       const actual = tokenizer.encode(text, { addSpecialTokens: false, offsets: true });
       expect([item.id, ...actual.ids]).toEqual([item.id, ...item.ids]);
+      const stream = tokenizer.createStream();
+      const parts = item.ids.map((id) => stream.push(id));
+      expect(parts.join("") + stream.flush()).toBe(tokenizer.decode(item.ids));
       if (item.special === undefined) continue;
       const units = unitsByCodePoint(text);
       const offsets = item.offsets!.flatMap((range) => range.map((at) => units[at]));
