@@ -76,6 +76,8 @@ const tokenizers: Readonly<Record<string, Tokenizer>> = {
   "word-level": createTokenizer(fixture("word-level")),
 };
 
+const typed = (type: string): object => ({ type });
+
 /** Pushes `text` cut at `at`, and returns the ids of all pushes. */
 function pushAll(encoder: StreamEncoder, text: string, at: readonly number[]): number[] {
   const places = [...new Set(at.map((place) => place % (text.length + 1)))].sort((a, b) => a - b);
@@ -107,6 +109,65 @@ describe("ids of a text in pieces are those of the whole", () => {
       }),
       { numRuns: 1500 },
     );
+  });
+
+  test("2,000 splits by pipelines of any parts", { timeout: 60_000 }, () => {
+    const base = JSON.parse(fixture("bpe-byte-fallback")) as Record<string, unknown>;
+    const normalizer = fc.oneof(
+      fc.constantFrom(...["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]).map(typed),
+      fc.record({
+        type: fc.constant("BertNormalizer"),
+        clean_text: fc.boolean(),
+        handle_chinese_chars: fc.boolean(),
+        strip_accents: fc.constantFrom(null, true, false),
+        lowercase: fc.boolean(),
+      }),
+    );
+    const behavior = fc.constantFrom("Isolated", "Removed", "MergedWithPrevious", "Contiguous");
+    const step = fc.oneof(
+      fc.constantFrom(...["WhitespaceSplit", "Whitespace", "BertPreTokenizer"]).map(typed),
+      fc.constantFrom(byteLevel(true), byteLevel(false), { ...byteLevel(false), use_regex: false }),
+      fc.record({ type: fc.constant("Digits"), individual_digits: fc.boolean() }),
+      fc.record({ type: fc.constant("Punctuation"), behavior }),
+      fc.record({ type: fc.constant("CharDelimiterSplit"), delimiter: fc.constantFrom(" ", "e") }),
+      fc.record({
+        type: fc.constant("Metaspace"),
+        replacement: fc.constant("\u2581"),
+        prepend_scheme: fc.constantFrom("always", "never", "first"),
+        split: fc.boolean(),
+      }),
+      fc.record({
+        type: fc.constant("Split"),
+        pattern: fc.constantFrom(
+          { Regex: cl100k },
+          { Regex: "\\s+" },
+          { Regex: "[aeiou]\\p{M}*(?=n)|n" },
+          { String: " " },
+          { String: "th" },
+        ),
+        behavior,
+        invert: fc.boolean(),
+      }),
+    );
+    const some = <T>(part: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+      fc.array(part, { minLength: 1, maxLength: 2 });
+    let known = 0;
+    fc.assert(
+      fc.property(some(normalizer), some(step), document, cuts, (normalizers, steps, text, at) => {
+        const tokenizer = createTokenizer({
+          ...base,
+          added_tokens: added.slice(0, 4).map((token, i) => ({ ...token, id: 900 + i })),
+          post_processor: null,
+          normalizer: normalizers.length > 1 ? { type: "Sequence", normalizers } : null,
+          pre_tokenizer: { type: "Sequence", pretokenizers: steps },
+        });
+        if (tokenizer.cuts !== null) known++;
+        const ids = [...tokenizer.encode(text).ids];
+        expect(pushAll(new StreamEncoder(tokenizer), text, at)).toEqual(ids);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(known).toBeGreaterThan(700);
   });
 
   test("one unit at a time, and at every place", () => {

@@ -50,9 +50,11 @@ function stepsOf(value: unknown): readonly CutStep[] | null {
   switch (part["type"]) {
     case "Sequence": {
       const steps: CutStep[] = [];
-      for (const each of part["pretokenizers"] as unknown[]) {
+      const parts = part["pretokenizers"] as unknown[];
+      for (const [i, each] of parts.entries()) {
         const inner = stepsOf(each);
-        if (inner === null) return null;
+        // What stands behind ByteLevel sees stand-ins instead of the text.
+        if (inner === null || (i < parts.length - 1 && hasByteLevel(each))) return null;
         steps.push(...inner);
       }
       return steps;
@@ -82,6 +84,11 @@ function stepsOf(value: unknown): readonly CutStep[] | null {
     default:
       return null;
   }
+}
+
+function hasByteLevel(value: unknown): boolean {
+  const { type, pretokenizers } = asComponent(value);
+  return type === "ByteLevel" || (Array.isArray(pretokenizers) && pretokenizers.some(hasByteLevel));
 }
 
 function pattern(source: string, flag: "u" | "v" = "u", prefix = false): CutStep[] | null {
