@@ -7,10 +7,9 @@ import { PipelineTokenizer, type Tokenizer } from "./tokenizer.ts";
  * Makes a tokenizer from the contents of `tokenizer.json` and, if there is one, of
  * `tokenizer_config.json`; each as text or already parsed.
  *
- * The file must describe byte-level byte-pair encoding, as those of GPT-2, Llama 3, Qwen 2 and their
- * relatives do; the package's README lists the parts it may use. What a file asks for beyond that is
- * refused, never ignored. Of the configuration only the names of the end, start and padding tokens
- * and the chat template are read.
+ * All parts of the format are read: normalizers, pre-tokenizers, models, post-processors, decoders,
+ * added tokens, truncation and padding. A part of another type is refused, never ignored. Of the
+ * configuration only the names of the end, start and padding tokens and the chat template are read.
  *
  * As in the reference, an added token gets the id its text has in the model, or else the next free
  * one; the id written beside it is ignored.
