@@ -53,8 +53,10 @@ function stepsOf(value: unknown): readonly CutStep[] | null {
       const parts = part["pretokenizers"] as unknown[];
       for (const [i, each] of parts.entries()) {
         const inner = stepsOf(each);
-        // What stands behind ByteLevel sees stand-ins instead of the text.
-        if (inner === null || (i < parts.length - 1 && hasByteLevel(each))) return null;
+        // What stands behind ByteLevel sees stand-ins instead of the text; and a mark for the first
+        // piece alone needs to see that a text behind a cut begins with a space.
+        const hidden = i < parts.length - 1 && holds(each, isByteLevel);
+        if (inner === null || hidden || (i > 0 && holds(each, isForFirst))) return null;
         steps.push(...inner);
       }
       return steps;
@@ -86,10 +88,15 @@ function stepsOf(value: unknown): readonly CutStep[] | null {
   }
 }
 
-function hasByteLevel(value: unknown): boolean {
-  const { type, pretokenizers } = asComponent(value);
-  return type === "ByteLevel" || (Array.isArray(pretokenizers) && pretokenizers.some(hasByteLevel));
+/** Whether a pre-tokenizer, or one in it, has a property. */
+function holds(value: unknown, has: (part: Component) => boolean): boolean {
+  const part = asComponent(value);
+  const { pretokenizers } = part;
+  return has(part) || (Array.isArray(pretokenizers) && pretokenizers.some((p) => holds(p, has)));
 }
+
+const isByteLevel = (part: Component): boolean => part["type"] === "ByteLevel";
+const isForFirst = (part: Component): boolean => part["prepend_scheme"] === "first";
 
 function pattern(source: string, flag: "u" | "v" = "u", prefix = false): CutStep[] | null {
   const reach = PatternReach.of(source, flag);
