@@ -55,7 +55,7 @@ function worksOnBytes(init: BpeInit): boolean {
 }
 
 /** The `model` of a `tokenizer.json`. O(vocabulary + merges). */
-export function writeBpe(init: BpeInit): object {
+function writeBpe(init: BpeInit): object {
   const tokens = new Map([...init.vocab].map(([token, id]) => [id, token]));
   return {
     type: "BPE",

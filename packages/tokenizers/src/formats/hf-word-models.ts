@@ -20,7 +20,7 @@ export function readWordPiece(model: JsonReader): ModelFile {
 }
 
 /** A WordPiece model as a {@link ModelFile}. */
-export function wordPieceFile(init: WordPieceInit): ModelFile {
+function wordPieceFile(init: WordPieceInit): ModelFile {
   return {
     ids: init.vocab,
     size: init.vocab.size,
