@@ -1,6 +1,7 @@
 import { PatternMatcher } from "../pre-tokenizers/pattern-matcher.ts";
 import type { JsonReader } from "./json-reader.ts";
 import { translatePattern } from "./oniguruma.ts";
+import { wellKnownRules } from "./well-known-patterns.ts";
 
 /** Reads a pattern, `{ "String": … }` or `{ "Regex": … }`. */
 export function readPattern(pattern: JsonReader): PatternMatcher {
@@ -10,7 +11,8 @@ export function readPattern(pattern: JsonReader): PatternMatcher {
   const { source, flag } = literal.isAbsent
     ? translatePattern(regex.string(), regex.place)
     : { source: escapeLiteral(literal.string()), flag: "u" as const };
-  return new PatternMatcher(source, flag);
+  const rules = literal.isAbsent ? wellKnownRules(regex.string(), "oniguruma") : null;
+  return new PatternMatcher(source, flag, rules);
 }
 
 /** A pattern that matches a text and nothing else. */

@@ -11,6 +11,7 @@ import { Vocabulary } from "../vocabulary.ts";
 import { translatePattern } from "./oniguruma.ts";
 import { guardSpecials, type GuardedTokenizer } from "./special-policy.ts";
 import { pairsOfRanks, readRanks } from "./tiktoken-ranks.ts";
+import { wellKnownRules } from "./well-known-patterns.ts";
 
 /** What {@link fromTiktoken} needs beside the ranks; `tiktokenEncoding` knows the published ones. */
 export interface TiktokenOptions {
@@ -46,13 +47,14 @@ export function fromTiktoken(
   const specialIds = new Set(specials.map((token) => token.id));
   const vocabulary = new Vocabulary(ids, specialIds, specialIds);
   const { source, flag } = translatePattern(pattern, `${name} pattern`, "fancy");
+  const matcher = new PatternMatcher(source, flag, wellKnownRules(pattern, "fancy"));
   const contents = specials.map((token) => token.content);
   const parts: TokenizerParts = {
     vocabulary,
     rawTokens: new AddedTokens(specials, contents),
     normalizedTokens: new AddedTokens([], []),
     normalizer: null,
-    preTokenizer: splitPreTokenizer(new PatternMatcher(source, flag), "Removed", true),
+    preTokenizer: splitPreTokenizer(matcher, "Removed", true),
     model: new ByteLevelBpe({ vocab, pairs: pairsOfRanks(vocab), ignoreMerges: true }),
     postProcessor: null,
     createDecoder: () => new ByteLevelDecoder(spellings(vocabulary, specials)),

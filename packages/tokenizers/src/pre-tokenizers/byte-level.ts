@@ -1,6 +1,7 @@
 import { PatternMatcher } from "./pattern-matcher.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 import { eachPart } from "./split.ts";
+import { GPT2_RULES } from "./word-scanner.ts";
 
 /** GPT-2's pattern, in JavaScript's dialect. */
 export const GPT2_PATTERN: string =
@@ -16,7 +17,7 @@ export const GPT2_PATTERN: string =
  *   tokenizers/src/pre_tokenizers/byte_level.rs
  */
 export function byteLevelPreTokenizer(prefix: boolean, useRegex: boolean): PreTokenizer {
-  const matcher = useRegex ? new PatternMatcher(GPT2_PATTERN, "u") : null;
+  const matcher = useRegex ? new PatternMatcher(GPT2_PATTERN, "u", GPT2_RULES) : null;
   return (text, start, sink) => {
     if (text.length === 0) return;
     const prefixed = prefix && !text.startsWith(" ");
