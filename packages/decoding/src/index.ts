@@ -59,8 +59,15 @@ export { type DraftRows, mergeSiblings } from "./tree/merge-siblings.ts";
 export { pathTo, treeDepths, treeMask } from "./tree/tree-shape.ts";
 export { greedy } from "./verifiers/greedy.ts";
 export { gumbelCoupled } from "./verifiers/gumbel-coupled.ts";
+export { kSeq, type KSeqOptions } from "./verifiers/k-seq.ts";
+export { lantern, type LanternOptions } from "./verifiers/lantern.ts";
 export { multiRound } from "./verifiers/multi-round.ts";
+export { nearestCodes, type NearestCodes } from "./verifiers/nearest-codes.ts";
 export { recursiveRejection } from "./verifiers/recursive-rejection.ts";
 export { rejection } from "./verifiers/rejection.ts";
 export { sampleMatch } from "./verifiers/sample-match.ts";
+export {
+  typicalAcceptance,
+  type TypicalAcceptanceOptions,
+} from "./verifiers/typical-acceptance.ts";
 export type { Candidates, Verifier } from "./verifiers/verifier.ts";

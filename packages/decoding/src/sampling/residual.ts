@@ -38,14 +38,27 @@ export class Residual implements Law {
     this.total = sum;
   }
 
-  /** Becomes `max(0, p - share q)`, of normalised `p` and `q`. Its total is what that leaves of 1. */
-  subtract(q: Law, share = 1): void {
+  /** Gives the mass of `from` to `to`, which must be in the support. */
+  move(from: Uint32Array, to: number): void {
+    let sum = 0;
+    let target = 0;
+    for (let i = 0; i < this.size; i++) {
+      if (this.ids[i] === to) target = i;
+      if (!from.includes(this.ids[i]!)) continue;
+      sum += this.weights[i]!;
+      this.weights[i] = 0;
+    }
+    this.weights[target] = this.weights[target]! + sum;
+  }
+
+  /** Becomes `max(0, p - q)`, of normalised `p` and `q`. Its total is what that leaves of 1. */
+  subtract(q: Law): void {
     const { ids, weights, size, total } = this;
     let sum = 0;
     for (let i = 0, j = 0; i < size; i++) {
       const id = ids[i]!;
       while (j < q.size && q.ids[j]! < id) j++;
-      const taken = j < q.size && q.ids[j] === id ? (share * q.weights[j]!) / q.total : 0;
+      const taken = j < q.size && q.ids[j] === id ? q.weights[j]! / q.total : 0;
       weights[i] = Math.max(0, weights[i]! / total - taken);
       sum += weights[i]!;
     }
