@@ -1,12 +1,14 @@
 import { readFile } from "node:fs/promises";
 
-import type { LanguageModel } from "@frugal/core";
+import type { LanguageModel, Sequence } from "@frugal/core";
 import {
   type Drafter,
   draftModel,
   generate,
   type GenerateStats,
   promptLookup,
+  suffixDrafter,
+  tokenRecycling,
 } from "@frugal/decoding";
 import { loadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
@@ -19,7 +21,7 @@ const prompts = JSON.parse(
   await readFile(new URL("../prompts.json", import.meta.url), "utf8"),
 ) as Record<string, string[]>;
 
-const drafts = ["none", "lookup", "model"] as const;
+const drafts = ["none", "lookup", "suffix", "recycling", "model"] as const;
 type DraftName = (typeof drafts)[number];
 
 interface Models {
@@ -144,8 +146,7 @@ async function run(
 ): Promise<{ ids: number[]; stats: GenerateStats }> {
   const sequence = await target.createSequence();
   const draftSequence = await small.createSequence();
-  const drafter: Drafter | undefined =
-    name === "none" ? undefined : name === "model" ? draftModel(draftSequence) : promptLookup();
+  const drafter = createDrafter(name, draftSequence, target.info.vocabSize);
   const generation = generate(sequence, tokenizer.encode(text).ids, {
     temperature,
     topK: 40,
@@ -161,6 +162,17 @@ async function run(
   await sequence.dispose();
   await draftSequence.dispose();
   return { ids, stats: generation.stats };
+}
+
+function createDrafter(
+  name: DraftName,
+  draftSequence: Sequence,
+  vocabSize: number,
+): Drafter | undefined {
+  if (name === "none") return undefined;
+  if (name === "model") return draftModel(draftSequence);
+  if (name === "recycling") return tokenRecycling({ vocabSize });
+  return name === "lookup" ? promptLookup() : suffixDrafter();
 }
 
 function add(sums: Sums, { ids, stats }: { ids: number[]; stats: GenerateStats }): void {

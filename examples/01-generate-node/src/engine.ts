@@ -3,17 +3,12 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type CachePolicy, InferenceError, type LanguageModel } from "@frugal/core";
-import {
-  type Drafter,
-  draftModel,
-  generate,
-  type Generation,
-  promptLookup,
-} from "@frugal/decoding";
+import { type Drafter, draftModel, generate, type Generation } from "@frugal/decoding";
 import { sinksAndRecent } from "@frugal/kv-cache";
 import { createChatTemplate, loadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
 
+import { createModelFree, isModelFree } from "./drafters.ts";
 import { loadProgress } from "./load-progress.ts";
 import type { Settings } from "./settings.ts";
 import { type Task, tasks } from "./tasks.ts";
@@ -131,8 +126,8 @@ export async function withGeneration<T>(
     const drafter: Drafter | undefined =
       draftSequence !== null
         ? draftModel(draftSequence, { ...(cache && { cache }) })
-        : engine.draft === "lookup"
-          ? promptLookup()
+        : isModelFree(engine.draft)
+          ? createModelFree(engine.draft, target.info.vocabSize, ids)
           : undefined;
     const generation = generate(sequence, ids, {
       temperature: settings.temperature ?? (task.exact ? 0 : 0.8),

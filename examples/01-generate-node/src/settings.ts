@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 
+import { type ModelFreeName, modelFreeDrafters } from "./drafters.ts";
 import { type TaskName, tasks } from "./tasks.ts";
 
 /** What the command line says. */
@@ -13,7 +14,7 @@ export interface Settings {
   readonly topK: number;
   readonly topP: number;
   readonly seed: number;
-  readonly draft?: "none" | "lookup" | "model";
+  readonly draft?: "none" | "model" | ModelFreeName;
   readonly kv: Kv;
   readonly quantize: "none" | "q8" | "q4";
   readonly model?: string;
@@ -48,7 +49,7 @@ export function readSettings(args: readonly string[]): Settings {
       new Option(
         "--draft <how>",
         "who guesses the next tokens (default: model, else lookup)",
-      ).choices(["none", "lookup", "model"]),
+      ).choices(["none", "model", ...Object.keys(modelFreeDrafters)]),
     )
     .addOption(
       new Option("--kv <policy>", "full, or window:N to keep the last N positions")

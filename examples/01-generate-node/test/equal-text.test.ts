@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 
 import type { LanguageModel } from "@frugal/core";
-import { draftModel, generate, type GenerateOptions, promptLookup } from "@frugal/decoding";
+import { draftModel, generate, type GenerateOptions } from "@frugal/decoding";
 import { sinksAndRecent } from "@frugal/kv-cache";
 import { loadModel } from "@frugal/runtime-node";
 import { createTokenizer } from "@frugal/tokenizers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { createModelFree, isModelFree, type ModelFreeName } from "../src/drafters.ts";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -28,29 +30,30 @@ afterAll(async () => {
 /** Ids that follow a prompt, with a drafter by name. */
 async function complete(
   prompt: string,
-  draft: "none" | "lookup" | "model",
+  draft: "none" | "model" | ModelFreeName,
   options: GenerateOptions,
 ): Promise<number[]> {
   const sequence = await target.createSequence();
   const draftSequence = await small.createSequence();
   const { cache } = options;
+  const { ids } = tokenizer.encode(prompt);
   const drafter =
-    draft === "none"
-      ? undefined
-      : draft === "lookup"
-        ? promptLookup()
-        : draftModel(draftSequence, { ...(cache && { cache }) });
-  const generation = generate(sequence, tokenizer.encode(prompt).ids, {
+    draft === "model"
+      ? draftModel(draftSequence, { ...(cache && { cache }) })
+      : isModelFree(draft)
+        ? createModelFree(draft, target.info.vocabSize, ids)
+        : undefined;
+  const generation = generate(sequence, ids, {
     ...options,
     ...(drafter && { drafter }),
   });
-  const ids: number[] = [];
+  const answer: number[] = [];
   for await (const event of generation) {
-    if (event.type === "token-accepted") ids.push(event.token);
+    if (event.type === "token-accepted") answer.push(event.token);
   }
   await sequence.dispose();
   await draftSequence.dispose();
-  return ids;
+  return answer;
 }
 
 test("there are 60 prompts", () => expect(new Set(prompts).size).toBe(60));
@@ -76,6 +79,20 @@ describe.for(Object.entries(settings))("%s text", ([, sampling]) => {
     },
   );
 });
+
+test.for(["suffix", "ngram", "recycling", "aded"] as const)(
+  "%s drafts leave the text as it is",
+  { timeout: 60_000 },
+  async (draft) => {
+    for (const prompt of prompts.filter((_, i) => i % 30 === 0)) {
+      for (const sampling of Object.values(settings)) {
+        const options = { ...sampling, seed: 1, maxTokens: 24 };
+        const plain = await complete(prompt, "none", options);
+        expect(await complete(prompt, draft, options), `${draft}: ${prompt}`).toEqual(plain);
+      }
+    }
+  },
+);
 
 describe("a window", () => {
   const cache = sinksAndRecent({ sinks: 4, recent: 124 });
@@ -112,5 +129,6 @@ describe("a window", () => {
     expect(plain).toHaveLength(300);
     expect(await complete(prompts[0]!, "lookup", long)).toEqual(plain);
     expect(await complete(prompts[0]!, "model", long)).toEqual(plain);
+    expect(await complete(prompts[0]!, "recycling", long)).toEqual(plain);
   });
 });
