@@ -214,6 +214,45 @@ describe("suffixDrafter", () => {
     expect(await draft(stored, [1, 2, 4], 4)).toEqual([]);
   });
 
+  test("drafts the most frequent continuations as a tree, as a scan finds them", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.nat(2), { maxLength: 30 }), { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(2), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        async (all, context, count, maxDepth) => {
+          const datastore = datastoreOf(all);
+          const drafter = suffixDrafter({ context: false, datastore, minMatch: 1, perMatch: 20 });
+          const { tokens, parents } = await propose(drafter, context, count, {
+            tree: true,
+            maxDepth,
+            stopIds: [2],
+          });
+          let longest = context.length;
+          while (longest > 0 && continuations(all, context.slice(-longest)).length === 0) longest--;
+          const counts = new Map<string, number>();
+          for (const rest of longest === 0 ? [] : continuations(all, context.slice(-longest))) {
+            const stop = rest.indexOf(2);
+            const usable = stop < 0 ? rest : rest.slice(0, stop + 1);
+            for (let n = 1; n <= Math.min(maxDepth, usable.length); n++) {
+              const phrase = usable.slice(0, n).join();
+              counts.set(phrase, (counts.get(phrase) ?? 0) + 1);
+            }
+          }
+          const phrases: string[] = [];
+          for (const [i, parent] of [...(parents ?? [])].entries()) {
+            phrases.push(parent < 0 ? `${tokens[i]}` : `${phrases[parent]},${tokens[i]}`);
+          }
+          expect(new Set(phrases).size).toBe(phrases.length);
+          const best = [...counts.values()].sort((a, b) => b - a).slice(0, count);
+          expect(phrases.map((phrase) => counts.get(phrase))).toEqual(best);
+        },
+      ),
+      { seed: 4, numRuns: 200 },
+    );
+  });
+
   test("prefers its own text unless the datastore knows much more of it", async () => {
     const datastore = datastoreOf([[1, 2, 3, 4, 5, 6, 7, 9]]);
     const both = suffixDrafter({ datastore });
@@ -247,8 +286,11 @@ describe("suffixDrafter", () => {
   test("does not change the text", async () => {
     expect(await expectEqualTexts(() => suffixDrafter({ minMatch: 1 }))).toBeGreaterThan(100);
     const datastore = datastoreOf([Array.from({ length: 400 }, (_, i) => (i * i * 7) % 12)]);
-    expect(await expectEqualTexts(() => suffixDrafter({ minMatch: 1, datastore }))).toBeGreaterThan(
-      100,
-    );
+    for (const tree of [false, true]) {
+      const make = () => suffixDrafter({ minMatch: 1, datastore });
+      expect(await expectEqualTexts(make, 40, { tree })).toBeGreaterThan(60);
+      const only = () => suffixDrafter({ context: false, minMatch: 1, datastore });
+      await expectEqualTexts(only, 40, { tree });
+    }
   });
 });

@@ -2,6 +2,7 @@ import { expectRange } from "../sampling/sampling-options.ts";
 import type { Drafter } from "./drafter.ts";
 import { createSuffixAutomaton, type SuffixAutomaton } from "./suffix-automaton.ts";
 import type { DatastoreMatch, SuffixDatastore } from "./suffix-datastore.ts";
+import { frequentTree } from "./suffix-tree.ts";
 import type { TokenView } from "./token-view.ts";
 
 /** Options of {@link suffixDrafter}. */
@@ -20,14 +21,17 @@ export interface SuffixDrafterOptions {
   readonly penalty?: number;
 }
 
+/** The most tokens of a tree. */
+const maxTree = 64;
+
 /**
  * A drafter that continues the longest end of the text that occurred before, however long.
  *
  * In the text itself a suffix automaton finds it; the draft copies what followed its first
  * occurrence, and where that reaches the end of the text it copies on from the draft: a text that
- * repeats itself with any period is continued with it. In a datastore the draft takes the most
- * frequent next token again and again (ties to the lower id) among the occurrences that agree with
- * the draft so far. A match of `m` tokens yields at most `1 + perMatch * m`, and the draft ends with
+ * repeats itself with any period is continued with it. In a datastore the draft is the tree of the
+ * most frequent continuations; where trees are off it takes the most frequent next token again and
+ * again (ties to the lower id) among the occurrences that agree with the draft so far. A match of `m` tokens yields at most `1 + perMatch * m`, and the draft ends with
  * a stop id.
  *
  * Cost: O(1) amortised per token of the text and per drafted one; in a datastore of n tokens
@@ -62,7 +66,8 @@ export function suffixDrafter(options: SuffixDrafterOptions = {}): Drafter {
 
   return {
     kinds: ["point"],
-    propose({ history, maxTokens, stopIds }) {
+    trees: datastore !== null,
+    propose({ history, maxTokens, maxDepth, tree, stopIds }) {
       const own = context ? follow(history) : null;
       const ownLength = own?.matchLength ?? 0;
       const found = datastore?.match(history, maxSpan) ?? null;
@@ -70,7 +75,12 @@ export function suffixDrafter(options: SuffixDrafterOptions = {}): Drafter {
       const isOwn = ownLength >= minMatch && ownLength >= foundLength - penalty;
       const length = isOwn ? ownLength : foundLength;
       if (length < minMatch) return { tokens: new Uint32Array(0), runMs: 0 };
-      const count = Math.min(maxTokens, 1 + perMatch * length);
+      const worth = 1 + perMatch * length;
+      if (tree && !isOwn) {
+        const count = Math.min(maxTokens, worth, maxTree);
+        return frequentTree(datastore!, found!, count, maxDepth, stopIds);
+      }
+      const count = Math.min(maxTokens, maxDepth, worth);
       const draft = isOwn
         ? copyFrom(history, own!.matchEnd + 1, count)
         : mostFrequent(datastore!, found!, count);
