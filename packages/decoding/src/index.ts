@@ -8,6 +8,13 @@
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
 export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
 export { firstOf } from "./drafters/first-of.ts";
+export {
+  type LevelTreeOptions,
+  rsdConstant,
+  specInferTree,
+  specTrChains,
+  type SpecTrChainsOptions,
+} from "./drafters/level-tree.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";

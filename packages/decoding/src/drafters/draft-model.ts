@@ -1,17 +1,9 @@
-import {
-  type AbortLike,
-  type CachePolicy,
-  InferenceError,
-  type LogitsWanted,
-  randomStream,
-  type Sequence,
-} from "@frugal/core";
+import { type CachePolicy, type LogitsWanted, randomStream, type Sequence } from "@frugal/core";
 
-import { prefill, stepOptions, trim } from "../generate/prefill.ts";
 import { drawGumbel } from "../sampling/gumbel.ts";
 import { copyLaw, drawFromLaw, guessDraw, type Law } from "../sampling/law.ts";
 import type { Draft, Drafter } from "./drafter.ts";
-import type { TokenView } from "./token-view.ts";
+import { createFollower } from "./follower.ts";
 
 /** Options of {@link draftModel}. */
 export interface DraftModelOptions {
@@ -81,83 +73,6 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
         prefillMs: synced.runMs,
       };
       return isDrawn ? { ...draft, laws } : draft;
-    },
-  };
-}
-
-/** Keeps a sequence's cache in step with a text that it did not write itself. */
-function createFollower(sequence: Sequence, policy: CachePolicy | null) {
-  /** Everything fed, in order, drafted tokens included. */
-  const fed: number[] = [];
-  /** Index in `fed` of each cached row. */
-  let rows: number[] = [];
-  /** How many leading tokens of `fed` are known to be those of `text`. */
-  let agreed = 0;
-  let text: TokenView | null = null;
-
-  const onTrim = (kept: Uint32Array): void => {
-    rows = Array.from(kept, (slot) => rows[slot]!);
-  };
-
-  const note = (tokens: Uint32Array): void => {
-    for (const token of tokens) {
-      rows.push(fed.length);
-      fed.push(token);
-    }
-  };
-
-  /** Drops from the cache what the text does not begin with, and always its last token. */
-  const rollBack = async (history: TokenView): Promise<void> => {
-    let common = history === text ? agreed : 0;
-    const end = Math.min(fed.length, history.length - 1);
-    while (common < end && fed[common] === history.at(common)) common++;
-    let slots = rows.length;
-    while (slots > 0 && rows[slots - 1]! >= common) slots--;
-    if (slots < rows.length) {
-      await sequence.keep(Uint32Array.from({ length: slots }, (_, i) => i));
-      rows.length = slots;
-    }
-    fed.length = common;
-    agreed = common;
-    text = history;
-  };
-
-  return {
-    /**
-     * Brings the cache up to the text but for a last short block, which is returned so that its
-     * step can ask for logits; null where the context has no room. The policy makes room for that
-     * block and `ahead` rows more.
-     */
-    async follow(
-      history: TokenView,
-      ahead: number,
-      signal: AbortLike | undefined,
-    ): Promise<{ readonly missing: Uint32Array | null; readonly runMs: number }> {
-      if (text === null && sequence.length > 0) {
-        const got = `${sequence.length} cached positions`;
-        throw new InferenceError("state", `draftModel: expected an empty sequence, got ${got}`);
-      }
-      await rollBack(history);
-      const { maxLength } = sequence.info;
-      const missing = history.slice(fed.length);
-      const isTooLong = sequence.length + missing.length > maxLength;
-      if (isTooLong && policy === null) return { missing: null, runMs: 0 };
-      // After a step one or two tokens are missing; more of them are a prompt, or were emitted
-      // while nothing was drafted.
-      let runMs = 0;
-      if (missing.length > 2) {
-        const before = missing.subarray(0, -1);
-        const options = { policy, chunk: null, logits: "none", signal, onTrim } as const;
-        runMs = (await prefill(sequence, before, { ...options, onFed: note })).runMs;
-      }
-      const rest = history.slice(fed.length);
-      await trim(sequence, policy, rest.length + ahead, onTrim);
-      return { missing: rest, runMs };
-    },
-    async feed(tokens: Uint32Array, logits: LogitsWanted, signal: AbortLike | undefined) {
-      const output = await sequence.step({ tokens }, stepOptions(logits, signal));
-      note(tokens);
-      return output;
     },
   };
 }
