@@ -15,6 +15,7 @@ export {
   specTrChains,
   type SpecTrChainsOptions,
 } from "./drafters/level-tree.ts";
+export { jacobi, type JacobiOptions } from "./drafters/jacobi.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";
