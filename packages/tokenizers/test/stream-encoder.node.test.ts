@@ -2,7 +2,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createTokenizer, StreamEncoder, type Tokenizer } from "../src/index.ts";
+import {
+  countTokens,
+  createTokenizer,
+  fromTiktoken,
+  StreamEncoder,
+  tiktokenEncoding,
+  type Tokenizer,
+  type TiktokenEncodingName,
+} from "../src/index.ts";
 import { addedToken, smallTokenizer } from "./byte-vocabulary.ts";
 import { hardTexts, mixedText } from "./hard-texts.ts";
 
@@ -52,7 +60,7 @@ const small = (tokenizerParts: Record<string, unknown>): Tokenizer =>
     ),
   );
 
-const tokenizers: Readonly<Record<string, Tokenizer>> = {
+const tokenizers: Record<string, Tokenizer> = {
   "GPT-2's pattern, a space in front": small({ pre_tokenizer: byteLevel(true) }),
   "NFC and the pattern of cl100k": small({
     normalizer: { type: "NFC" },
@@ -75,6 +83,19 @@ const tokenizers: Readonly<Record<string, Tokenizer>> = {
   characters: createTokenizer(fixture("characters")),
   "word-level": createTokenizer(fixture("word-level")),
 };
+
+/** Ranks of the bytes and a few words, with the pattern of a published encoding. */
+const ranked = (name: TiktokenEncodingName): Tokenizer => {
+  const bytes = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+  const tokens = [...bytes, "th", "the", " a", "aa", "  ", "\n\n", "'s", " \n", "12"];
+  return fromTiktoken(tokens.map((token, rank) => `${btoa(token)} ${rank}`).join("\n"), {
+    pattern: tiktokenEncoding(name).pattern,
+    specialTokens: { "<|end|>": 300, "<|end|>x": 301, boat: 302, "[MASK]": 303, "   ": 304 },
+  });
+};
+for (const name of ["r50k_base", "cl100k_base", "o200k_base"] as const) {
+  tokenizers[`ranks and the pattern of ${name}`] = ranked(name);
+}
 
 const typed = (type: string): object => ({ type });
 
@@ -171,16 +192,17 @@ describe("ids of a text in pieces are those of the whole", () => {
   });
 
   test("one unit at a time, and at every place", () => {
+    const options = { special: "parse" } as const;
     for (const tokenizer of Object.values(tokenizers)) {
       for (const text of [...texts, ...hardTexts]) {
-        const ids = [...tokenizer.encode(text).ids];
+        const ids = [...tokenizer.encode(text, options).ids];
         const every = Array.from({ length: text.length }, (_, i) => i);
-        expect(pushAll(new StreamEncoder(tokenizer), text, every)).toEqual(ids);
+        expect(pushAll(new StreamEncoder(tokenizer, options), text, every)).toEqual(ids);
       }
       const all = texts.join("\n");
-      const ids = [...tokenizer.encode(all).ids];
+      const ids = [...tokenizer.encode(all, options).ids];
       for (let at = 0; at < all.length; at += 61) {
-        expect(pushAll(new StreamEncoder(tokenizer), all, [at])).toEqual(ids);
+        expect(pushAll(new StreamEncoder(tokenizer, options), all, [at])).toEqual(ids);
       }
     }
   });
@@ -191,14 +213,31 @@ describe("what is held back", () => {
     const tokenizer = tokenizers[name]!;
     expect(tokenizer.cuts).not.toBeNull();
     const text = texts.slice(0, 8).join(" ").repeat(5);
-    const encoder = new StreamEncoder(tokenizer, { addSpecialTokens: false });
+    const options = { addSpecialTokens: false, special: "parse" } as const;
+    const encoder = new StreamEncoder(tokenizer, options);
     let settled = 0;
     for (let i = 0; i < text.length; i++) {
       settled += encoder.push(text[i]!).length;
       if (i % 97 > 0) continue;
-      const all = tokenizer.encode(text.slice(0, i + 1), { addSpecialTokens: false }).ids.length;
+      const all = tokenizer.encode(text.slice(0, i + 1), options).ids.length;
       expect(all - settled).toBeLessThan(60);
     }
+  });
+
+  test("no more than needed to count up to a limit, in ranks too", () => {
+    const tokenizer = ranked("cl100k_base");
+    const text = texts.join(" ").replace(/boat| {3}/gu, "ship");
+    const all = tokenizer.encode(text).ids.length;
+    expect(countTokens(tokenizer, text, { limit: all })).toBe(all);
+    const start = `${text} `.repeat(20);
+    // What is disallowed stands behind what is read.
+    const some = countTokens(tokenizer, `${start}<|end|>`, { limit: 100 });
+    expect(some).toBeGreaterThan(100);
+    expect(some).toBeLessThan(all);
+    expect(() => countTokens(tokenizer, `${start}<|end|>`)).toThrow('got "<|end|>"');
+    const stream = new StreamEncoder(tokenizer);
+    stream.push("a word <|en");
+    expect(() => [stream.push("d|> more words"), stream.flush()]).toThrow('got "<|end|>"');
   });
 
   test("everything, where texts are merged as a whole", () => {

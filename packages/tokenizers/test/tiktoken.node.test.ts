@@ -6,7 +6,12 @@ import { Tiktoken } from "js-tiktoken/lite";
 import cl100k from "js-tiktoken/ranks/cl100k_base";
 import o200k from "js-tiktoken/ranks/o200k_base";
 import { describe, expect, test } from "vitest";
-import { fromTiktoken, tiktokenEncoding, type TiktokenEncodingName } from "../src/index.ts";
+import {
+  fromTiktoken,
+  StreamEncoder,
+  tiktokenEncoding,
+  type TiktokenEncodingName,
+} from "../src/index.ts";
 import { hardTexts, mixedText } from "./hard-texts.ts";
 import { unitsByCodePoint } from "./reference.ts";
 
@@ -98,6 +103,10 @@ describe.skipIf(reason !== "")(`published ranks${reason}`, () => {
       expect(tokenizer.decode(ids)).toBe(text);
       const all = tokenizer.encode(text, { allowedSpecial: "all" }).ids;
       expect([...all]).toEqual(item.allSpecial ?? item.ids);
+      const stream = new StreamEncoder(tokenizer, { special: "parse" });
+      const pushed: number[] = [];
+      for (let i = 0; i < text.length; i += 13) pushed.push(...stream.push(text.slice(i, i + 13)));
+      expect([...pushed, ...stream.flush()]).toEqual([...all]);
     }
   });
 

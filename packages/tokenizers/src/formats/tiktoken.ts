@@ -1,6 +1,9 @@
 import { InferenceError } from "@frugal/core";
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { byteAlphabet } from "../byte-alphabet.ts";
+import { LocalCuts } from "../cuts/local-cuts.ts";
+import { PatternReach } from "../cuts/pattern-reach.ts";
+import { patternStep } from "../cuts/pattern-step.ts";
 import { ByteLevelDecoder } from "../decoders/byte-level.ts";
 import { ByteLevelBpe } from "../models/bpe.ts";
 import { PatternMatcher } from "../pre-tokenizers/pattern-matcher.ts";
@@ -49,14 +52,20 @@ export function fromTiktoken(
   const { source, flag } = translatePattern(pattern, `${name} pattern`, "fancy");
   const matcher = new PatternMatcher(source, flag, wellKnownRules(pattern, "fancy"));
   const contents = specials.map((token) => token.content);
-  const parts: TokenizerParts = {
-    vocabulary,
+  const tokens = {
     rawTokens: new AddedTokens(specials, contents),
     normalizedTokens: new AddedTokens([], []),
+  };
+  const reach = PatternReach.of(source, flag);
+  const steps = reach && [patternStep(matcher, reach, false)];
+  const parts: TokenizerParts = {
+    vocabulary,
+    ...tokens,
     normalizer: null,
     preTokenizer: splitPreTokenizer(matcher, "Removed", true),
     model: new ByteLevelBpe({ vocab, pairs: pairsOfRanks(vocab), ignoreMerges: true }),
     postProcessor: null,
+    cuts: steps && new LocalCuts({ ...tokens, normalize: null, steps }),
     createDecoder: () => new ByteLevelDecoder(spellings(vocabulary, specials)),
   };
   const eosToken = ids.has("<|endoftext|>") ? "<|endoftext|>" : null;
