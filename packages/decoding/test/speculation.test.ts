@@ -10,7 +10,11 @@ import {
   generate,
   type GenerateOptions,
   greedy,
+  gumbelCoupled,
+  kSeq,
+  multiRound,
   promptLookup,
+  recursiveRejection,
   rejection,
   sampleMatch,
 } from "../src/index.ts";
@@ -347,6 +351,23 @@ describe("draftModel", () => {
         const isGuess = verifier.kinds[0] === "point" && temperature > 0;
         expect(last.stats.acceptanceRate).toBeGreaterThanOrEqual(isGuess ? 0.7 : 1);
       }
+    }
+  });
+
+  test("that equals the target has every draw accepted, coupled or not", async () => {
+    for (const verifier of [gumbelCoupled(), multiRound(), recursiveRejection(), kSeq()]) {
+      const sampled = { ...options, temperature: 1, verifier };
+      const plain = await run(target(), [1, 2], { ...options, temperature: 1, verifier });
+      const { last, tokens } = await run(target(), [1, 2], {
+        ...sampled,
+        drafter: draftModel(target()),
+      });
+      expect(last.stats.acceptanceRate).toBe(1);
+      const other = await run(target(), [1, 2], { ...sampled, drafter: draftModel(small()) });
+      const coupled = verifier.kinds[0] === "coupled";
+      expect(coupled ? [tokens, other.tokens] : []).toEqual(
+        coupled ? [plain.tokens, plain.tokens] : [],
+      );
     }
   });
 
