@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { translatePattern } from "../src/formats/oniguruma.ts";
+import { tiktokenEncoding } from "../src/formats/tiktoken-encodings.ts";
 import { WELL_KNOWN_PATTERNS, wellKnownRules } from "../src/formats/well-known-patterns.ts";
 import { PatternMatcher } from "../src/pre-tokenizers/pattern-matcher.ts";
 import { hardTexts, mixedText } from "./hard-texts.ts";
@@ -33,6 +34,14 @@ const pieces = [
   "\ud800",
   "\udc00",
   "e\u0301",
+  "\u0301",
+  "AB",
+  "\u01c5",
+  "\u02b0",
+  "漢",
+  "\u{10428}",
+  "\u{11001}",
+  "/",
 ];
 
 describe.each(WELL_KNOWN_PATTERNS)("$pattern", ({ pattern, dialect, rules }) => {
@@ -62,6 +71,8 @@ describe.each(WELL_KNOWN_PATTERNS)("$pattern", ({ pattern, dialect, rules }) => 
     for (let base = 0; base < 0x20000; base += 0x400) {
       const characters = Array.from({ length: 0x400 }, (_, i) => String.fromCodePoint(base + i));
       check(characters.join("\n"));
+      // Around upper and lower case, and behind symbols.
+      check(characters.map((c) => `a${c}B A${c}Ba !!${c}`).join("\n"));
     }
   });
 });
@@ -72,4 +83,7 @@ test("only patterns that are known to the letter have a scanner", () => {
   // Here a plus after a count repeats, so that digits would not be cut into threes.
   expect(wellKnownRules(cl100k!.pattern, "oniguruma")).toBeNull();
   expect(wellKnownRules(`${llama3!.pattern} `, "oniguruma")).toBeNull();
+  for (const name of ["r50k_base", "cl100k_base", "o200k_base"] as const) {
+    expect(wellKnownRules(tiktokenEncoding(name).pattern, "fancy")).not.toBeNull();
+  }
 });

@@ -12,7 +12,15 @@ const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|
 const R50K =
   "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s";
 
+const O200K_HEAD = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
+const O200K_TAIL = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
+const O200K =
+  `${O200K_HEAD}*${O200K_TAIL}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+  `${O200K_HEAD}+${O200K_TAIL}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+  "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
 const LLAMA3_RULES: WordRules = {
+  cased: false,
   anyCase: true,
   anyLead: true,
   digits: 3,
@@ -30,6 +38,7 @@ export const WELL_KNOWN_PATTERNS: readonly {
   { pattern: LLAMA3, dialect: null, rules: LLAMA3_RULES },
   { pattern: QWEN2, dialect: null, rules: { ...LLAMA3_RULES, digits: 1 } },
   { pattern: CL100K, dialect: "fancy", rules: { ...LLAMA3_RULES, wholeTail: true } },
+  { pattern: O200K, dialect: null, rules: { ...LLAMA3_RULES, cased: true } },
   { pattern: GPT2, dialect: null, rules: GPT2_RULES },
   { pattern: R50K, dialect: "fancy", rules: GPT2_RULES },
 ];
