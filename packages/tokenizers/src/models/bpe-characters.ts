@@ -1,12 +1,19 @@
-import type { TokenBuffer } from "../token-buffer.ts";
+import { TokenBuffer } from "../token-buffer.ts";
 import { utf8Length, utf8Size, writeUtf8 } from "../utf8.ts";
 import { mergeWithDropout } from "./bpe-dropout.ts";
 import { mergeLong, mergeShort } from "./bpe-merge.ts";
 import type { Model } from "./model.ts";
+import { MergeReach } from "./merge-reach.ts";
 import type { PairTable } from "./pair-table.ts";
+import { PieceCache } from "./piece-cache.ts";
 
 /** Longest piece, in symbols, that the quadratic merge handles. */
 const SHORT_PIECE = 64;
+/** Longest piece, in UTF-16 units, that is remembered. */
+const LONGEST_CACHED = 32;
+const CACHED_PIECES = 10_000;
+/** Units of longer pieces after which it pays to know where merges do not reach, some 10 ms. */
+const WORTHWHILE = 10_000;
 
 /** What a {@link Bpe} is built from. */
 export interface BpeInit {
@@ -36,7 +43,11 @@ export interface BpeInit {
  * ranges after it shift back. An unknown token waits for the next character that has a token, and so
  * may come after bytes of the characters in between; that too is the reference's.
  *
- * Cost: O(n²) for n up to 64 characters, O(n log n) above.
+ * A long piece is merged in parts, between places that no merge reaches across, where that comes to
+ * the same. Short pieces and parts are remembered (20,000 at most).
+ *
+ * Cost: O(n²) for n up to 64 characters, O(n log n) above. An instance keeps scratch buffers, so it
+ * must not be entered twice at once.
  *
  * @see `BPE` in huggingface/tokenizers (3ba8ad0): tokenizers/src/models/bpe/model.rs
  */
@@ -44,6 +55,11 @@ export class Bpe implements Model {
   readonly #init: BpeInit;
   readonly #byteTokens: Int32Array;
   readonly #ranks = new Uint32Array(SHORT_PIECE);
+  /** Three numbers for each token: its id and its range in the piece. */
+  readonly #cache = new PieceCache(CACHED_PIECES);
+  readonly #scratch = new TokenBuffer(true);
+  #reach: MergeReach | null = null;
+  #longUnits = 0;
 
   constructor(init: BpeInit) {
     this.#init = init;
@@ -54,10 +70,57 @@ export class Bpe implements Model {
   }
 
   encode(piece: string, out: TokenBuffer, random?: () => number): void {
+    const { vocab, pairs, dropout } = this.#init;
+    if (dropout > 0 && random !== undefined) {
+      this.#encode(piece, 0, out, random);
+    } else if (piece.length <= LONGEST_CACHED) {
+      this.#encodeShort(piece, 0, out);
+    } else if ((this.#longUnits += piece.length) > WORTHWHILE && this.#mayCut()) {
+      this.#reach ??= new MergeReach(vocab, pairs);
+      this.#reach.cut(piece, (start, end) => {
+        const part = piece.slice(start, end);
+        if (part.length <= LONGEST_CACHED) this.#encodeShort(part, start, out);
+        else this.#encode(part, start, out);
+      });
+    } else {
+      this.#encode(piece, 0, out);
+    }
+  }
+
+  /** Whether nothing but merges depends on what else is in a piece. */
+  #mayCut(): boolean {
+    const { ignoreMerges, prefix, suffix, unknown, byteFallback } = this.#init;
+    if (ignoreMerges || prefix !== "" || suffix !== "") return false;
+    // Where a character can be dropped, the ranges behind it shift.
+    const hasBytes = byteFallback && this.#byteTokens.every((id) => id >= 0);
+    return hasBytes || (unknown !== null && unknown.id >= 0);
+  }
+
+  /** Appends what becomes of a piece that begins at `base`, and remembers it. */
+  #encodeShort(piece: string, base: number, out: TokenBuffer): void {
+    let tokens = this.#cache.get(piece);
+    if (tokens === undefined) {
+      const found = this.#scratch;
+      found.length = 0;
+      this.#encode(piece, 0, found);
+      tokens = new Uint32Array(3 * found.length);
+      for (let i = 0; i < found.length; i++) {
+        tokens[3 * i] = found.ids[i]!;
+        tokens[3 * i + 1] = found.offsets![2 * i]!;
+        tokens[3 * i + 2] = found.offsets![2 * i + 1]!;
+      }
+      this.#cache.set(piece, tokens);
+    }
+    for (let i = 0; i < tokens.length; i += 3) {
+      out.push(tokens[i]!, base + tokens[i + 1]!, base + tokens[i + 2]!);
+    }
+  }
+
+  #encode(piece: string, base: number, out: TokenBuffer, random?: () => number): void {
     const { vocab, pairs, ignoreMerges, dropout } = this.#init;
     const whole = ignoreMerges ? vocab.get(piece) : undefined;
     if (whole !== undefined) {
-      out.push(whole, 0, piece.length);
+      out.push(whole, base, base + piece.length);
       return;
     }
     const symbols = this.#symbolsOf(piece);
@@ -75,7 +138,7 @@ export class Bpe implements Model {
       return;
     }
     symbols.starts[count] = symbols.size;
-    pushRanges(piece, symbols.ids.subarray(0, count), symbols.starts, out);
+    pushRanges(piece, base, symbols.ids.subarray(0, count), symbols.starts, out);
   }
 
   /** The symbols before any merge, and the byte each starts at. */
@@ -148,8 +211,17 @@ class SymbolList {
   }
 }
 
-/** Appends tokens that cover bytes of `piece`, as ranges of the characters that hold those bytes. */
-function pushRanges(piece: string, ids: Uint32Array, starts: Uint32Array, out: TokenBuffer): void {
+/**
+ * Appends tokens that cover bytes of `piece`, which begins at `base`, as ranges of the characters
+ * that hold those bytes.
+ */
+function pushRanges(
+  piece: string,
+  base: number,
+  ids: Uint32Array,
+  starts: Uint32Array,
+  out: TokenBuffer,
+): void {
   let unit = 0;
   let reached = 0;
   const characterAt = (byte: number): number => {
@@ -164,10 +236,7 @@ function pushRanges(piece: string, ids: Uint32Array, starts: Uint32Array, out: T
   ids.forEach((id, i) => {
     const start = characterAt(starts[i]!);
     const last = characterAt(Math.max(starts[i]!, starts[i + 1]! - 1));
-    out.push(
-      id,
-      start,
-      Math.min(piece.length, last + (piece.codePointAt(last)! >= 0x10000 ? 2 : 1)),
-    );
+    const end = Math.min(piece.length, last + (piece.codePointAt(last)! >= 0x10000 ? 2 : 1));
+    out.push(id, base + start, base + end);
   });
 }

@@ -53,6 +53,13 @@ export class PairTable {
     return slots.map((slot) => [this.#left[slot]!, this.#right[slot]!]);
   }
 
+  /** Visits all pairs, in no order. */
+  each(visit: (left: number, right: number) => void): void {
+    this.#rank.forEach((rank, slot) => {
+      if (rank !== NO_RANK) visit(this.#left[slot]!, this.#right[slot]!);
+    });
+  }
+
   /** The pair's slot, or the free one it would take. */
   #find(left: number, right: number): number {
     let hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
