@@ -41,7 +41,9 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   }
   switch (extname(file)) {
     case ".json":
-      return createTokenizer(await readText(file), await configBeside(file));
+      return createTokenizer(await readText(file), await configBeside(file), {
+        addedTokens: (await textBeside(file, "added_tokens.json")) ?? {},
+      });
     case ".model":
       return fromSentencePiece(await readBytes(file));
     case ".tiktoken": {
@@ -100,10 +102,14 @@ async function findIn(folder: string): Promise<string> {
 
 /** The configuration beside a file, if there is one. */
 async function configBeside(file: string): Promise<string | undefined> {
+  return await textBeside(file, "tokenizer_config.json");
+}
+
+/** A text file beside a tokenizer's, if that has its usual name and there is one. */
+async function textBeside(file: string, name: string): Promise<string | undefined> {
   if (!["tokenizer.json", "vocab.txt"].includes(basename(file))) return undefined;
-  const path = join(dirname(file), "tokenizer_config.json");
   const files = await readdir(dirname(file));
-  return files.includes(basename(path)) ? await readText(path) : undefined;
+  return files.includes(name) ? await readText(join(dirname(file), name)) : undefined;
 }
 
 /**

@@ -1,6 +1,22 @@
 import type { AddedToken } from "../added-tokens.ts";
 import type { JsonReader } from "./json-reader.ts";
 
+/** An added token that a file beside the tokenizer's names. */
+export interface NamedToken {
+  readonly token: Omit<AddedToken, "id">;
+  /** The id it is said to have, and where that is said. */
+  readonly id: number;
+  readonly place: JsonReader;
+}
+
+/** What files beside a tokenizer's say about added tokens. */
+export interface TokensBeside {
+  /** In the order of their ids. */
+  readonly named: readonly NamedToken[];
+  /** Tokens with a role, such as the end of a text, by their texts. */
+  readonly roles: ReadonlyMap<string, Omit<AddedToken, "id">>;
+}
+
 /**
  * Reads the list of added tokens, gives them their ids and puts them into `ids`, which holds those
  * of the model.
@@ -10,6 +26,10 @@ import type { JsonReader } from "./json-reader.ts";
  * part. Empty texts are skipped; of entries with the same text the last one counts, and the token is
  * special if one of them is.
  *
+ * Tokens named beside follow those of the list, as if they stood at its end. Of those with a role and
+ * nothing else, the ones that only the model knows are added as special, and unknown ones left out.
+ *
+ * @throws {@link InferenceError} `format` if a token named beside has another id there.
  * @see `AddedVocabulary::add_tokens` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/tokenizer/added_vocabulary.rs
  */
@@ -17,27 +37,37 @@ export function readAddedTokens(
   list: JsonReader,
   ids: Map<string, number>,
   modelSize: number,
+  { named, roles }: TokensBeside,
 ): AddedToken[] {
-  if (list.isAbsent) return [];
   const tokens = new Map<string, AddedToken>();
   let highest = -1;
-  for (const entry of list.array()) {
-    const content = entry.member("content").string();
-    if (content === "") continue;
+  const add = (token: Omit<AddedToken, "id">): number => {
+    const { content } = token;
     const id = ids.get(content) ?? Math.max(modelSize, highest + 1);
     if (id > highest) highest = id;
     ids.set(content, id);
-    const token = readToken(entry, id);
     const special = token.special || (tokens.get(content)?.special ?? false);
-    tokens.set(content, { ...token, special });
+    tokens.set(content, { ...token, id, special });
+    return id;
+  };
+  for (const entry of list.isAbsent ? [] : list.array()) {
+    const token = readToken(entry);
+    if (token.content !== "") add(token);
+  }
+  for (const { token, id, place } of named) {
+    const given = add(token);
+    if (given !== id) place.fail(`the token ${JSON.stringify(token.content)} with the id ${given}`);
+  }
+  for (const [content, token] of roles) {
+    if (!tokens.has(content) && ids.has(content)) add(token);
   }
   return [...tokens.values()];
 }
 
-function readToken(entry: JsonReader, id: number): AddedToken {
-  const special = entry.member("special").boolean(false);
+/** Reads an added token. One that is special `anyway` needs no mark that says so. */
+export function readToken(entry: JsonReader, anyway = false): Omit<AddedToken, "id"> {
+  const special = entry.member("special").boolean(false) || anyway;
   return {
-    id,
     content: entry.member("content").string(),
     singleWord: entry.member("single_word").boolean(false),
     lstrip: entry.member("lstrip").boolean(false),
@@ -45,6 +75,12 @@ function readToken(entry: JsonReader, id: number): AddedToken {
     normalized: entry.member("normalized").boolean(!special),
     special,
   };
+}
+
+/** An added token that is nothing but a text. */
+export function plainToken(content: string, special: boolean): Omit<AddedToken, "id"> {
+  const [singleWord, lstrip, rstrip] = [false, false, false];
+  return { content, singleWord, lstrip, rstrip, normalized: !special, special };
 }
 
 /** The list of added tokens as a file has it, by id. */

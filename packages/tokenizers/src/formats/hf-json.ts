@@ -3,7 +3,7 @@ import { ByteLevelDecoder } from "../decoders/byte-level.ts";
 import { ChainDecoder } from "../decoders/chain.ts";
 import type { ByteStages, TextStages, TokenizerParts } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
-import { readAddedTokens, writeAddedTokens } from "./hf-added-tokens.ts";
+import { readAddedTokens, writeAddedTokens, type TokensBeside } from "./hf-added-tokens.ts";
 import { readCuts } from "./hf-cuts.ts";
 import { readDecoder } from "./hf-decoder.ts";
 import { readPadding, readTruncation } from "./hf-lengths.ts";
@@ -14,18 +14,18 @@ import { looksAtStart, readBytePreTokenizer, readPreTokenizer } from "./hf-pre-t
 import type { JsonReader } from "./json-reader.ts";
 
 /**
- * Reads a `tokenizer.json`. O(file).
+ * Reads a `tokenizer.json`, with the added tokens that files beside it name. O(file).
  *
  * @throws {@link InferenceError} `format` or `unsupported`, naming the place in the file.
  * @see huggingface/tokenizers (3ba8ad0): tokenizers/src/tokenizer/serialization.rs
  */
-export function readTokenizerJson(file: JsonReader): TokenizerParts {
+export function readTokenizerJson(file: JsonReader, beside: TokensBeside): TokenizerParts {
   const version = file.member("version");
   if (!version.isAbsent) version.choice(["1.0"]);
 
   const model = readModel(file.member("model"));
   const ids = new Map(model.ids);
-  const added = readAddedTokens(file.member("added_tokens"), ids, model.size);
+  const added = readAddedTokens(file.member("added_tokens"), ids, model.size, beside);
   const normalizer = readNormalizer(file.member("normalizer"));
   const normalizedForm = (token: AddedToken): string =>
     normalizer === null ? token.content : normalizer(token.content, false).text;
