@@ -2,6 +2,7 @@ import { Command } from "commander";
 
 import { measureProfiles } from "./attention-profiles.ts";
 import { measureDecode } from "./decode.ts";
+import { measureGuesses } from "./guesses.ts";
 import { measurePrefill } from "./prefill.ts";
 import { type Table, writeResults } from "./results.ts";
 import { type Effort, measureStepCost } from "./step-cost.ts";
@@ -12,6 +13,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   "step-cost": measureStepCost,
   "attention-profiles": measureProfiles,
   decode: measureDecode,
+  guesses: measureGuesses,
   prefill: measurePrefill,
   tokenize: measureTokenize,
 };

@@ -56,6 +56,7 @@ export {
   drawFromExcess,
   drawFromLaw,
   drawToken,
+  guessDraw,
   type Law,
   mostProbable,
   probabilityOf,

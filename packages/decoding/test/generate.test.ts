@@ -280,7 +280,9 @@ describe("generate refuses", () => {
 
   test("a second iteration", async () => {
     const generation = generate(counting(), Uint32Array.of(0), { maxTokens: 1 });
-    for await (const event of generation) expect(event).toBeDefined();
+    const types: string[] = [];
+    for await (const event of generation) types.push(event.type);
+    expect(types).toEqual(["token-accepted", "finish"]);
     expect(() => generation[Symbol.asyncIterator]()).toThrow(isCode("state"));
   });
 

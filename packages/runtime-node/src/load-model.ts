@@ -24,7 +24,7 @@ export interface LoadOptions {
   readonly quantize?: "none" | "q8" | "q4" | QuantizeOptions;
   /**
    * Type of the activations in quantized products: 4 (default) int8; 1 float32, closer to the
-   * unquantized result and ten times slower and more, because weights are widened at every step.
+   * unquantized result and much slower, because weights are widened at every step.
    */
   readonly accuracyLevel?: 0 | 1 | 4;
   /**

@@ -46,8 +46,8 @@ export function addLogits(
 
 /**
  * Log-sum-exp of every row: `max - log(max softmax)`, since the largest probability is one over the
- * sum of the shifted exponentials. (`ReduceLogSumExp` says the same, and takes four times as long on
- * the CPU: its exponentials are scalar.)
+ * sum of the shifted exponentials. (`ReduceLogSumExp` says the same with scalar exponentials on the CPU;
+ * those of `Softmax` are vectorised.)
  */
 function logSumExp(graph: GraphBuilder, rows: string): string {
   const largest = (values: string): string =>
