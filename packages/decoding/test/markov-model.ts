@@ -64,6 +64,7 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
     parameters: 0,
   };
   const capabilities = {
+    tokens: true,
     tree: options.tree ?? false,
     embeddings: false,
     taps: false,

@@ -78,6 +78,7 @@ export function createLanguageModel(
 
 /** What the segmented profile can do: everything, since masks and positions are inputs. */
 const capabilities: Capabilities = {
+  tokens: true,
   tree: true,
   embeddings: true,
   taps: true,

@@ -16,6 +16,7 @@ export {
   llamaConfigJson,
   parseLlamaConfig,
   tinyConfig,
+  type LayerRange,
   type ReferenceConfig,
 } from "./reference-config.ts";
 export { createReferenceTransformer, type ReferenceOptions } from "./reference-transformer.ts";

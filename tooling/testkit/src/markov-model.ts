@@ -24,6 +24,7 @@ export interface MarkovOptions {
 }
 
 const capabilities: Capabilities = {
+  tokens: true,
   tree: true,
   embeddings: false,
   taps: false,

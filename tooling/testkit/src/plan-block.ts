@@ -107,6 +107,9 @@ function countRows(block: Block, info: ModelInfo, capabilities: Capabilities): n
     }
     return rows;
   }
+  if (!capabilities.tokens) {
+    throw new InferenceError("unsupported", "tokens: this model only takes embeddings");
+  }
   if (tokens!.length === 0) throw new InferenceError("shape", "tokens: expected at least one");
   for (const id of tokens!) {
     if (!Number.isInteger(id) || id < 0 || id >= info.vocabSize) {

@@ -21,6 +21,9 @@ export interface ReferenceConfig {
   readonly mlpBias?: boolean;
 }
 
+/** Consecutive layers of a model: `[from, to)`. */
+export type LayerRange = readonly [from: number, to: number];
+
 /** The small model that most tests use: every dimension is different where it may be. */
 export const tinyConfig: ReferenceConfig = {
   vocabSize: 32,
@@ -106,15 +109,19 @@ export function parseLlamaConfig(json: string): ReferenceConfig {
   };
 }
 
-/** The facts of the port for a model of this shape. */
-export function referenceInfo(config: ReferenceConfig, parameters: number): ModelInfo {
-  const { vocabSize, hiddenSize, maxLength, layers, heads, kvHeads, headDim, eosIds } = config;
+/** The facts of the port for a model of this shape, or for some of its layers. */
+export function referenceInfo(
+  config: ReferenceConfig,
+  [from, to]: LayerRange,
+  parameters: number,
+): ModelInfo {
+  const { vocabSize, hiddenSize, maxLength, heads, kvHeads, headDim, eosIds } = config;
   return {
     architecture: "llama",
     vocabSize,
     hiddenSize,
     maxLength,
-    layers,
+    layers: to - from,
     heads,
     kvHeads,
     headDim,

@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import type { ReferenceConfig } from "./reference-config.ts";
+import type { LayerRange, ReferenceConfig } from "./reference-config.ts";
 import { tensorShapes, type ReferenceWeights } from "./reference-weights.ts";
 import { RotaryTable } from "./rotary-table.ts";
 
@@ -37,12 +37,16 @@ export interface Network {
 }
 
 /**
- * Finds the tensors of a model by name.
+ * Finds the tensors of a model by name, or of its layers in `[from, to)` with the final norm, the
+ * head and, from layer 0 on, the embeddings.
  *
  * @throws {@link InferenceError} `format` for a missing tensor; `shape` for one of another shape.
  */
-export function createNetwork({ config, tensors }: ReferenceWeights): Network {
-  const shapes = new Map(tensorShapes(config));
+export function createNetwork(
+  { config, tensors }: ReferenceWeights,
+  [from, to]: LayerRange,
+): Network {
+  const shapes = new Map(tensorShapes(config).filter(([name]) => isUsed(name, config, from, to)));
   let parameters = 0;
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name);
@@ -60,8 +64,8 @@ export function createNetwork({ config, tensors }: ReferenceWeights): Network {
     const bias = shapes.has(`${name}.bias`) ? data(`${name}.bias`) : null;
     return { weight: data(`${name}.weight`), bias, outputs, inputs };
   };
-  const layers = Array.from({ length: config.layers }, (_, i): Layer => {
-    const layer = `model.layers.${i}`;
+  const layers = Array.from({ length: to - from }, (_, i): Layer => {
+    const layer = `model.layers.${from + i}`;
     return {
       inputNorm: data(`${layer}.input_layernorm.weight`),
       postNorm: data(`${layer}.post_attention_layernorm.weight`),
@@ -76,11 +80,18 @@ export function createNetwork({ config, tensors }: ReferenceWeights): Network {
   });
   return {
     config,
-    embeddings: data("model.embed_tokens.weight"),
+    embeddings: from === 0 ? data("model.embed_tokens.weight") : new Float32Array(0),
     layers,
     finalNorm: data("model.norm.weight"),
     head: linear(config.tieWordEmbeddings ? "model.embed_tokens" : "lm_head"),
     rotary: new RotaryTable(config.ropeTheta, config.headDim),
     parameters,
   };
+}
+
+/** Whether layers `[from, to)` with norm and head need a tensor. */
+function isUsed(name: string, config: ReferenceConfig, from: number, to: number): boolean {
+  if (name === "model.embed_tokens.weight") return from === 0 || config.tieWordEmbeddings;
+  const layer = /^model\.layers\.(\d+)\./.exec(name);
+  return layer === null || (Number(layer[1]) >= from && Number(layer[1]) < to);
 }

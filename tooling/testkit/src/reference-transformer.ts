@@ -14,7 +14,7 @@ import {
 
 import { checkOutputs, planBlock, type BlockPlan } from "./plan-block.ts";
 import { ReferenceCache } from "./reference-cache.ts";
-import { referenceInfo, type ReferenceConfig } from "./reference-config.ts";
+import { type LayerRange, referenceInfo, type ReferenceConfig } from "./reference-config.ts";
 import { createNetwork, type Network } from "./reference-network.ts";
 import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
 import { applyHead, runLayers } from "./run-layers.ts";
@@ -25,9 +25,15 @@ import { SlotBook } from "./slot-book.ts";
 export interface ReferenceOptions {
   /** Rows that run between two looks at the abort signal. Default 32. */
   readonly chunkRows?: number;
+  /**
+   * Only these layers, with the final norm and the head. A range that begins later than at layer 0
+   * takes hidden states as `embeddings` and no tokens. Default: all.
+   */
+  readonly layers?: LayerRange;
 }
 
 const everything: Capabilities = {
+  tokens: true,
   tree: true,
   embeddings: true,
   taps: true,
@@ -53,19 +59,21 @@ export function createReferenceTransformer(
 ): LanguageModel {
   const { config } = weights;
   const tensors = "tensors" in weights ? weights.tensors : randomWeights(config, weights.seed);
-  const network = createNetwork({ config, tensors });
+  const { layers = [0, config.layers] } = options;
+  const network = createNetwork({ config, tensors }, layers);
   const model: Model = {
     network,
-    info: referenceInfo(config, network.parameters),
+    info: referenceInfo(config, layers, network.parameters),
+    capabilities: { ...everything, tokens: layers[0] === 0 },
     chunkRows: options.chunkRows ?? 32,
     disposed: false,
   };
   return {
     info: model.info,
-    capabilities: everything,
+    capabilities: model.capabilities,
     createSequence: async ({ positions = "cache-relative" } = {}) => {
       if (model.disposed) throw new InferenceError("state", "the model is disposed");
-      const cache = new ReferenceCache(config.layers, config.kvHeads * config.headDim);
+      const cache = new ReferenceCache(network.layers.length, config.kvHeads * config.headDim);
       return new ReferenceSequence(model, cache, new SlotBook(positions));
     },
     dispose: async () => {
@@ -78,13 +86,14 @@ export function createReferenceTransformer(
 interface Model {
   readonly network: Network;
   readonly info: ModelInfo;
+  readonly capabilities: Capabilities;
   readonly chunkRows: number;
   disposed: boolean;
 }
 
 class ReferenceSequence implements Sequence {
   readonly info: ModelInfo;
-  readonly capabilities: Capabilities = everything;
+  readonly capabilities: Capabilities;
   readonly #model: Model;
   readonly #cache: ReferenceCache;
   readonly #book: SlotBook;
@@ -92,6 +101,7 @@ class ReferenceSequence implements Sequence {
 
   constructor(model: Model, cache: ReferenceCache, book: SlotBook) {
     this.info = model.info;
+    this.capabilities = model.capabilities;
     this.#model = model;
     this.#cache = cache;
     this.#book = book;
@@ -104,8 +114,8 @@ class ReferenceSequence implements Sequence {
   async step(block: Block, options: StepOptions): Promise<StepOutput> {
     this.#requireLive();
     this.#book.requireNoTree();
-    checkOutputs(options, this.info, everything);
-    const plan = planBlock(block, this.info, everything, this.#book.next);
+    checkOutputs(options, this.info, this.capabilities);
+    const plan = planBlock(block, this.info, this.capabilities, this.#book.next);
     throwIfAborted(options.signal);
 
     const started = performance.now();

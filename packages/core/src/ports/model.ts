@@ -9,7 +9,10 @@ import type { Matrix } from "../matrix.ts";
 export interface Block {
   /** Token ids, `[s]`. */
   readonly tokens?: Uint32Array;
-  /** Input embeddings, `[s, hiddenSize]`: visual rows, superposed or soft tokens. */
+  /**
+   * Input embeddings, `[s, hiddenSize]`: visual rows, superposed or soft tokens. Of a model that
+   * holds only later layers, the hidden states that enter the first of them.
+   */
   readonly embeddings?: Matrix;
   /**
    * The tree: `parents[i] < i`, or -1 for a child of the last cached position. Row `i` attends to
@@ -161,6 +164,8 @@ export interface ModelInfo {
 
 /** What a model can do beyond a chain of tokens. Decoders ask before they rely on it. */
 export interface Capabilities {
+  /** `Block.tokens` is accepted; what begins behind the embedding table takes hidden states only. */
+  readonly tokens: boolean;
   /** `Block.parents` is honoured, in the mask and in the positions. */
   readonly tree: boolean;
   /** `Block.embeddings` is accepted. */

@@ -96,6 +96,8 @@ export function resolveOptions(sequence: Sequence, ids: Uint32Array, o: Generate
   const { info, capabilities } = sequence;
   const { vocabSize, maxLength } = info;
   const { maxTokens = Infinity, stopStrings = [], logprobs = null, prefillChunk = null } = o;
+  if (!capabilities.tokens)
+    throw unsupported("sequence", "a model of tokens", "one of hidden states");
   expectRange("ids", ids.length, "at least one token", ids.length > 0);
   const room = maxLength - sequence.length;
   const fits = ids.length <= room || o.cache !== undefined;
