@@ -18,6 +18,7 @@ export {
 export { jacobi, type JacobiOptions } from "./drafters/jacobi.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
+export { ngramMap, type NgramMapOptions } from "./drafters/ngram-map.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";

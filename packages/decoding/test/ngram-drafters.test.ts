@@ -2,7 +2,7 @@ import { InferenceError, philox } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { ngramCache, ngramHash, NgramTable } from "../src/index.ts";
+import { ngramCache, ngramHash, ngramMap, NgramTable } from "../src/index.ts";
 import { expectEqualTexts } from "./equal-text.ts";
 import { historyOf, propose } from "./propose.ts";
 
@@ -270,5 +270,107 @@ describe("ngramHash", () => {
   test("does not change the text", async () => {
     const drafter = ngramHash({ ngram: 2, slots: 64 });
     expect(await expectEqualTexts(() => drafter)).toBeGreaterThan(100);
+  });
+});
+
+describe("ngramMap", () => {
+  /** What followed every earlier occurrence of the last `n` tokens, whole, by scanning. */
+  const followers = (ids: readonly number[], n: number, m: number): number[][] => {
+    const found = [];
+    for (let end = n; end + m <= ids.length && end < ids.length; end++) {
+      if (ids.slice(end - n, end).join() === ids.slice(-n).join())
+        found.push(ids.slice(end, end + m));
+    }
+    return found;
+  };
+  const long = (...letters: number[]) =>
+    fc.array(fc.constantFrom(...letters), { minLength: 40, maxLength: 60 });
+  const sizes = { ngram: fc.integer({ min: 1, max: 3 }), minHits: fc.integer({ min: 1, max: 3 }) };
+
+  test("copies what followed the last occurrences alike, as a scan finds it", async () => {
+    const options = fc.record({ ...sizes, mgram: fc.integer({ min: 1, max: 4 }) });
+    let drafted = 0;
+    await fc.assert(
+      fc.asyncProperty(long(0, 1), options, async (ids, { ngram, mgram, minHits }) => {
+        const drafter = ngramMap({ ngram, mgram, minHits });
+        const history = historyOf([0]);
+        const tokens = [0];
+        for (const id of ids) {
+          history.push(id);
+          tokens.push(id);
+          const all = followers(tokens, ngram, mgram).slice(-minHits);
+          const isAlike = new Set(all.map(String)).size === 1 && all.length === minHits;
+          const expected = isAlike ? all[0]!.slice(0, 3) : [];
+          expect(await draft(drafter, history, 3)).toEqual(expected);
+          drafted += expected.length;
+        }
+      }),
+      { seed: 4, numRuns: 80 },
+    );
+    expect(drafted).toBeGreaterThan(1000);
+  });
+
+  test("of up to four continuations copies the one that dominates, as a scan counts", async () => {
+    let competed = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        long(0, 1, 1, 1, 1, 1, 2, 3),
+        fc.record(sizes),
+        async (ids, { ngram, minHits }) => {
+          // Four tokens, so that a continuation of one token never takes the place of another.
+          const drafter = ngramMap({ ngram, mgram: 1, minHits, continuations: 4 });
+          const history = historyOf([0]);
+          const tokens = [0];
+          for (const id of ids) {
+            history.push(id);
+            tokens.push(id);
+            const all = followers(tokens, ngram, 1).flat();
+            const count = (token: number) => all.filter((other) => other === token).length;
+            const best = [0, 1, 2, 3].toSorted((a, b) => count(b) - count(a))[0]!;
+            const others = all.length - count(best);
+            const isClear = count(best) >= minHits && count(best) >= 3 * others;
+            expect(await draft(drafter, history, 3)).toEqual(isClear ? [best] : []);
+            if (isClear && others > 0) competed++;
+          }
+        },
+      ),
+      { seed: 5, numRuns: 150 },
+    );
+    expect(competed).toBeGreaterThan(50);
+  });
+
+  test("a fifth continuation takes the place of the rarest", async () => {
+    const four = ngramMap({ ngram: 1, mgram: 1, continuations: 4 });
+    // After 0 once 2, 3, 4, 5, then always 1, which has to outnumber three others three to one.
+    const after = (hits: number) => [
+      ...[0, 2, 0, 3, 0, 4, 0, 5],
+      ...Array.from({ length: 2 * hits }, (_, i) => i % 2),
+      0,
+    ];
+    expect(await draft(four, after(8), 1)).toEqual([]);
+    expect(await draft(four, after(9), 1)).toEqual([1]);
+  });
+
+  test("rejects options outside their intervals", () => {
+    for (const options of [
+      { ngram: 0 },
+      { ngram: 65 },
+      { mgram: 0 },
+      { mgram: 1.5 },
+      { minHits: 0 },
+      { continuations: 5 },
+    ]) {
+      expect(() => ngramMap(options)).toThrow(isRange);
+    }
+  });
+
+  test("ends with a stop id, and does not change the text", async () => {
+    const drafter = ngramMap({ ngram: 2, mgram: 3 });
+    const repeated = [1, 2, 3, 4, 5, 1, 2];
+    expect(await draft(drafter, repeated, 9)).toEqual([3, 4, 5]);
+    expect(await draft(drafter, repeated, 9, { stopIds: [4] })).toEqual([3, 4]);
+    expect(
+      await expectEqualTexts(() => ngramMap({ ngram: 1, mgram: 3, continuations: 4 })),
+    ).toBeGreaterThan(50);
   });
 });

@@ -1,4 +1,5 @@
 import { expectRange } from "../sampling/sampling-options.ts";
+import { cutAtStop } from "./cut-at-stop.ts";
 import type { Drafter } from "./drafter.ts";
 import { createNgramIndex, type NgramIndex } from "./ngram-index.ts";
 import type { TokenView } from "./token-view.ts";
@@ -67,8 +68,7 @@ export function promptLookup(options: PromptLookupOptions = {}): Drafter {
       const end = findMatch(history, maxTokens);
       if (end < 0) return { tokens: new Uint32Array(0), runMs: 0 };
       const copy = history.slice(end + 1, Math.min(end + 1 + maxTokens, history.length));
-      const stop = copy.findIndex((token) => stopIds.has(token));
-      return { tokens: stop < 0 ? copy : copy.slice(0, stop + 1), runMs: 0 };
+      return { tokens: cutAtStop(copy, stopIds), runMs: 0 };
     },
   };
 }
