@@ -8,7 +8,7 @@ export { chunkByTokens, type ChunkOptions, type TextChunk } from "./chunk-by-tok
 export { countTokens, type CountOptions } from "./count-tokens.ts";
 export { byteOffsets } from "./byte-offsets.ts";
 export { createTokenizer, type TokenizerFiles } from "./create-tokenizer.ts";
-export type { CutRule } from "./cuts/cut-rule.ts";
+export type { CutRule, PartEncoder } from "./cuts/cut-rule.ts";
 export { encodeBatch } from "./encode-batch.ts";
 export type { EncodeOptions, Encoding, EncodingWithOffsets } from "./encoding.ts";
 export type { GgufMetadata } from "./formats/gguf-metadata.ts";

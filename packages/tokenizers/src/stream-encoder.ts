@@ -1,3 +1,4 @@
+import type { PartEncoder } from "./cuts/cut-rule.ts";
 import type { EncodeOptions } from "./encoding.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -9,8 +10,8 @@ export type StreamEncodeOptions = Pick<EncodeOptions, "addSpecialTokens" | "spec
  *
  * What all pushes and the final `flush` return, joined, is exactly what `encode` returns for the
  * whole text. An id is returned once nothing that may follow can change it: up to the last place at
- * which the text may be cut (`Tokenizer.cuts`). Where a tokenizer does not know such places, as those
- * that merge whole texts do not, everything is kept until `flush`.
+ * which the text may be cut (`Tokenizer.cuts`). Where a tokenizer does not know such places,
+ * everything is kept until `flush`.
  *
  * Cost: O(text) over all pushes, however small. Holds twice the longest stretch without a cut, which
  * is a few words for ordinary text.
@@ -20,6 +21,7 @@ export class StreamEncoder {
   readonly #options: StreamEncodeOptions;
   /** What a template puts around a text; null if the text must be encoded as a whole. */
   readonly #frame: Frame | null;
+  #encodePart: PartEncoder;
   #parts: string[] = [];
   #length = 0;
   /** Looking for a cut reads everything held, so it waits until that has doubled. */
@@ -34,6 +36,7 @@ export class StreamEncoder {
       ...(special !== undefined && { special }),
     };
     this.#frame = tokenizer.cuts === null ? null : frameOf(tokenizer, this.#options);
+    this.#encodePart = this.#openParts();
   }
 
   /** Ids that the text so far settles. May be none; never those of an earlier push. */
@@ -58,7 +61,15 @@ export class StreamEncoder {
         : this.#settle(held, true);
     this.#hold("");
     this.#begun = false;
+    this.#encodePart = this.#openParts();
     return ids;
+  }
+
+  #openParts(): PartEncoder {
+    const { openParts } = this.#tokenizer.cuts ?? {};
+    if (openParts !== undefined) return openParts(this.#options.special);
+    const options = { ...this.#options, addSpecialTokens: false };
+    return (part) => this.#tokenizer.encode(part, options).ids;
   }
 
   #hold(text: string): void {
@@ -68,8 +79,7 @@ export class StreamEncoder {
   }
 
   #settle(text: string, last: boolean): Uint32Array {
-    const options = { ...this.#options, addSpecialTokens: false };
-    const { ids } = this.#tokenizer.encode(text, options);
+    const ids = this.#encodePart(text);
     const before = this.#begun ? [] : this.#frame!.before;
     const after = last ? this.#frame!.after : [];
     this.#begun = true;

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { fromSentencePiece } from "../src/index.ts";
+import { fromSentencePiece, StreamEncoder } from "../src/index.ts";
+import { pushAll } from "./push-all.ts";
 
 const data = new URL("../../../../shared/oracles/tokenizers/", import.meta.url);
 const reason = existsSync(data) ? "" : " (skipped: no ../shared/oracles/tokenizers here)";
@@ -46,7 +47,7 @@ describe.skipIf(reason !== "")(`published sentencepiece models${reason}`, () => 
       "test_sentencepiece_with_bytefallback",
       `${fixtures}test_sentencepiece_with_bytefallback.model`,
     ],
-  ])("%s", (name, path) => {
+  ])("%s", { timeout: 60_000 }, (name, path) => {
     const tokenizer = fromSentencePiece(readFileSync(new URL(`spm/${path}`, data)));
     const texts = readJson("corpus/conformance.json") as readonly { id: string; text: string }[];
     const { items } = readJson(`oracle/spm.${name}.json.gz`) as { items: readonly Expected[] };
@@ -58,6 +59,10 @@ describe.skipIf(reason !== "")(`published sentencepiece models${reason}`, () => 
         .text.replace(/\p{Surrogate}/gu, "\ufffd");
       const { ids, offsets } = tokenizer.encode(text, { offsets: true });
       expect([item.id, ...ids]).toEqual([item.id, ...item.ids]);
+
+      const encoder = new StreamEncoder(tokenizer);
+      const at = Array.from({ length: 6 }, (_, i) => (7919 * (i + 1) * ids.length) % 997);
+      expect([item.id, ...pushAll(encoder, text, at)]).toEqual([item.id, ...ids]);
 
       const stream = tokenizer.createStream();
       const streamed = Array.from(ids, (id) => stream.push(id)).join("") + stream.flush();

@@ -1,10 +1,8 @@
 import { InferenceError } from "@frugal/core";
 import { SentencePieceSegmenter, bytePiece } from "../models/sentencepiece.ts";
 import { TokenTrie } from "../models/token-trie.ts";
-import type { Model } from "../models/model.ts";
 import { Charsmap } from "../normalizers/charsmap.ts";
-import type { Normalizer } from "../normalizers/normalizer.ts";
-import { sentencePieceNormalizer } from "../normalizers/sentencepiece.ts";
+import type { SentencePieceRules } from "../normalizers/sentencepiece.ts";
 import type { SentencePieceModel } from "./sentencepiece-model.ts";
 
 /** The working parts of a sentencepiece model. */
@@ -12,8 +10,8 @@ export interface SentencePieceParts {
   /** All pieces. */
   readonly ids: ReadonlyMap<string, number>;
   readonly unknownId: number;
-  readonly normalizer: Normalizer;
-  readonly model: Model;
+  readonly rules: SentencePieceRules;
+  readonly model: SentencePieceSegmenter;
 }
 
 /**
@@ -52,14 +50,14 @@ export function buildSentencePiece(model: SentencePieceModel): SentencePiecePart
   return {
     ids,
     unknownId,
-    normalizer: sentencePieceNormalizer({
+    rules: {
       charsmap: model.charsmap.length > 0 ? new Charsmap(model.charsmap, "model charsmap") : null,
       userDefined: symbols,
       addDummyPrefix: model.addDummyPrefix,
       removeExtraSpaces: model.removeExtraSpaces,
       escapeSpaces: model.escapeSpaces,
       spaceAsSuffix: model.spaceAsSuffix,
-    }),
+    },
     model: new SentencePieceSegmenter(model, ids, unknownId, symbols),
   };
 }

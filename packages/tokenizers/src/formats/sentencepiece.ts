@@ -1,5 +1,7 @@
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { sentencePieceDecoder } from "../decoders/sentencepiece.ts";
+import { SentencePieceCuts, isCuttable } from "../cuts/sentencepiece-cuts.ts";
+import { sentencePieceNormalizer } from "../normalizers/sentencepiece.ts";
 import type { PostProcessor, TemplatePiece } from "../post-processors/post-processor.ts";
 import { PipelineTokenizer, type Tokenizer } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
@@ -40,12 +42,17 @@ export function sentencePieceTokenizer(
   model: SentencePieceModel,
   { addBos = false, addEos = false, parseControl = false }: SentencePieceOptions,
 ): Tokenizer {
-  const { ids, normalizer, model: segmenter } = buildSentencePiece(model);
+  const parts = buildSentencePiece(model);
+  const { ids, rules, model: segmenter } = parts;
   const idsOf = (...types: readonly string[]): number[] =>
     model.pieces.flatMap(({ type }, id) => (types.includes(type) ? [id] : []));
   const special = new Set(idsOf("control", "unknown"));
   const control = idsOf("control");
   const added = parseControl ? control.map((id) => controlToken(id, model.pieces[id]!.piece)) : [];
+  const rawTokens = new AddedTokens(
+    added,
+    added.map(({ content }) => content),
+  );
   const named = (piece: string): string | null => (ids.has(piece) ? piece : null);
   const frame = (wanted: boolean, piece: string): TemplatePiece[] =>
     wanted && ids.has(piece) ? [{ ids: [ids.get(piece)!], typeId: 0 }] : [];
@@ -53,15 +60,13 @@ export function sentencePieceTokenizer(
     {
       kind: "text",
       vocabulary: new Vocabulary(ids, new Set(added.map(({ id }) => id)), special),
-      rawTokens: new AddedTokens(
-        added,
-        added.map(({ content }) => content),
-      ),
+      rawTokens,
       normalizedTokens: new AddedTokens([], []),
-      normalizer,
+      normalizer: sentencePieceNormalizer(rules),
       preTokenizer: null,
       model: segmenter,
       needsOrigin: false,
+      cuts: isCuttable(model) ? new SentencePieceCuts(model, parts, rawTokens) : null,
       postProcessor: frameOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece)),
       createDecoder: () => sentencePieceDecoder(model),
     },

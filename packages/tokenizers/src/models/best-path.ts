@@ -15,6 +15,8 @@ export interface ScoredPieces {
 /** The best way to cut a text: pieces in order, `id` -1 for a character without one. */
 export interface BestPath {
   readonly count: number;
+  /** Sum of the scores. */
+  readonly total: number;
   readonly ids: Int32Array;
   /** End of each piece, in UTF-16 units. */
   readonly ends: Uint32Array;
@@ -24,7 +26,8 @@ export interface BestPath {
  * The segmentation of the highest score, by dynamic programming from left to right.
  *
  * At each position the candidates come by increasing start, and a later one must be better to win.
- * Only a character that is no piece by itself may be unknown.
+ * Only a character that is no piece by itself may be unknown. `before` is the sum of what came before
+ * the text: with rounding it decides which of two nearly equal ways wins.
  *
  * Cost: O(length × longest piece).
  *
@@ -32,11 +35,12 @@ export interface BestPath {
  *   tokenizers/src/models/unigram/model.rs; `Model::EncodeOptimized` in google/sentencepiece
  *   (2734490): src/unigram_model.cc
  */
-export function findBestPath(text: string, pieces: ScoredPieces): BestPath {
+export function findBestPath(text: string, pieces: ScoredPieces, before = 0): BestPath {
   const { trie, scores, unknownScore, rounds } = pieces;
   const round = rounds ? Math.fround : (total: number): number => total;
   const n = text.length;
   const best = new Float64Array(n + 1);
+  best[0] = before;
   const starts = new Int32Array(n + 1).fill(-1);
   const ids = new Int32Array(n + 1);
   const offer = (start: number, end: number, id: number, score: number): void => {
@@ -62,11 +66,11 @@ export function findBestPath(text: string, pieces: ScoredPieces): BestPath {
     if (!isCovered) offer(start, next, -1, unknownScore);
     start = next;
   }
-  return walkBack(n, starts, ids);
+  return { total: best[n]!, ...walkBack(n, starts, ids) };
 }
 
 /** Turns the way back from the end into pieces in order. */
-function walkBack(n: number, starts: Int32Array, ids: Int32Array): BestPath {
+function walkBack(n: number, starts: Int32Array, ids: Int32Array): Omit<BestPath, "total"> {
   let count = 0;
   for (let end = n; end > 0; end = starts[end]!) count++;
   const path = { count, ids: new Int32Array(count), ends: new Uint32Array(count) };

@@ -7,8 +7,13 @@ import type { Model } from "./model.ts";
 import { ScoreBpe } from "./score-bpe.ts";
 import { TokenTrie } from "./token-trie.ts";
 
+/** What a sum of scores over the parts of a text has come to. */
+export interface RunningScore {
+  value: number;
+}
+
 /** Cuts normalized text into pieces; returns their ends. */
-type Segmenter = (text: string) => ArrayLike<number>;
+type Segmenter = (text: string, score: RunningScore) => ArrayLike<number>;
 
 /**
  * A sentencepiece model: how it cuts normalized text, and which ids the pieces get.
@@ -44,7 +49,12 @@ export class SentencePieceSegmenter implements Model {
   }
 
   encode(text: string, out: TokenBuffer): void {
-    const ends = this.#segment(text);
+    this.encodeNext(text, out, { value: 0 });
+  }
+
+  /** As `encode`, for a part of a text. `score` is that of the parts before it, and brought up to date. */
+  encodeNext(text: string, out: TokenBuffer, score: RunningScore): void {
+    const ends = this.#segment(text, score);
     let unknownStart = -1;
     for (let i = 0, start = 0; i < ends.length; start = ends[i++]!) {
       const end = ends[i]!;
@@ -106,7 +116,11 @@ function unigramSegmenter(model: SentencePieceModel): Segmenter {
   });
   const unknownScore = Math.fround(lowest - 10);
   const pieces: ScoredPieces = { trie, scores, unknownScore, rounds: true };
-  return (text) => findBestPath(text, pieces).ends;
+  return (text, score) => {
+    const { ends, total } = findBestPath(text, pieces, score.value);
+    score.value = total;
+    return ends;
+  };
 }
 
 function bpeSegmenter(model: SentencePieceModel, userDefined: TokenTrie | null): Segmenter {

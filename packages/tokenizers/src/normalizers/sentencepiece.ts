@@ -24,12 +24,17 @@ export interface SentencePieceRules {
  * applies, or a character is taken.
  *
  * Origins are the reference's: a position stands for the place the reader had reached, so that a
- * space that was removed belongs to what stands before it. O(length).
+ * space that was removed belongs to what stands before it. With `goesOn` the text goes on from one
+ * that did not end in a space: nothing is put in front, and a space there stays. O(length).
  *
  * @see `Normalizer::Normalize` in google/sentencepiece (2734490): src/normalizer.cc
  */
-export function sentencePieceNormalizer(rules: SentencePieceRules): Normalizer {
-  const { addDummyPrefix, removeExtraSpaces, spaceAsSuffix } = rules;
+export function sentencePieceNormalizer(
+  rules: SentencePieceRules,
+  goesOn: boolean = false,
+): Normalizer {
+  const { removeExtraSpaces, spaceAsSuffix } = rules;
+  const addDummyPrefix = rules.addDummyPrefix && !goesOn;
   const space = rules.escapeSpaces ? SPACE : " ";
   return (source, withOrigin) => {
     let text = "";
@@ -40,7 +45,7 @@ export function sentencePieceNormalizer(rules: SentencePieceRules): Normalizer {
       if (withOrigin) for (let i = 0; i < part.length; i++) origins.push(at);
     };
 
-    if (removeExtraSpaces) {
+    if (removeExtraSpaces && !goesOn) {
       while (at < source.length) {
         const [part, length] = takePrefix(source, at, rules);
         if (part !== " ") break;
@@ -50,7 +55,7 @@ export function sentencePieceNormalizer(rules: SentencePieceRules): Normalizer {
     if (at === source.length) return { text: "", origin: null };
     if (addDummyPrefix && !spaceAsSuffix) put(space);
 
-    let afterSpace = removeExtraSpaces;
+    let afterSpace = removeExtraSpaces && !goesOn;
     while (at < source.length) {
       const [whole, length] = takePrefix(source, at, rules);
       const part = afterSpace ? whole.replace(/^ +/u, "") : whole;
@@ -76,7 +81,7 @@ export function sentencePieceNormalizer(rules: SentencePieceRules): Normalizer {
 }
 
 /** What the text at `at` becomes, and how many units of it that takes. */
-function takePrefix(
+export function takePrefix(
   source: string,
   at: number,
   { charsmap, userDefined }: SentencePieceRules,
@@ -89,6 +94,20 @@ function takePrefix(
   if (rule !== null) return [rule.replacement, rule.length];
   const length = source.codePointAt(at)! >= 0x10000 ? 2 : 1;
   return [source.slice(at, at + length), length];
+}
+
+/** Whether a symbol or rule could begin at `at` and go on beyond the end of `text`. */
+export function prefixMayGoOn(
+  text: string,
+  at: number,
+  { charsmap, userDefined }: SentencePieceRules,
+): boolean {
+  if (charsmap?.mayGoOn(text, at) === true) return true;
+  let node = userDefined === null ? -1 : 0;
+  for (let i = at; i < text.length && node >= 0; i++) {
+    node = userDefined!.step(node, text.charCodeAt(i));
+  }
+  return node >= 0;
 }
 
 /** Length of the longest key that is a prefix of `text` from `at` on; 0 without one. */
