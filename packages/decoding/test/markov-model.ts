@@ -21,7 +21,7 @@ export interface MarkovOptions {
   /** Whether reduced rows are offered. Default false. */
   readonly top?: boolean;
   readonly evict?: boolean;
-  /** Whether blocks may branch; rows then see their ancestors only. Default false. */
+  /** Whether blocks may branch, and trees grow; rows then see their ancestors only. Default false. */
   readonly tree?: boolean;
   /** Milliseconds a step of so many rows claims to have run. Default: 1 each. */
   readonly runMs?: (rows: number) => number;
@@ -45,8 +45,8 @@ export interface MarkovSequence extends Sequence {
 export function markovSequence(options: MarkovOptions): MarkovSequence {
   const { vocabSize, rule, maxLength = 4096, runMs = () => 1 } = options;
   let cached: number[] = [];
-  /** After a branching block: its first slot and its parents. */
-  let open: { readonly start: number; readonly parents: readonly number[] } | null = null;
+  /** The slot before each cached one; that is not always the one to its left. */
+  let before: number[] = [];
   let peak = 0;
   let keeps = 0;
   const steps: { rows: number; logits: StepOptions["logits"] }[] = [];
@@ -66,6 +66,7 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
   const capabilities = {
     tokens: true,
     tree: options.tree ?? false,
+    openTree: options.tree ?? false,
     embeddings: false,
     taps: false,
     positions: false,
@@ -83,20 +84,21 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
       throw new InferenceError("range", `length: expected at most ${maxLength}`);
     }
     const parents = block.parents === undefined ? tokens.map((_, i) => i - 1) : [...block.parents];
+    const { length } = cached;
+    const isOpen = before.some((slot, i) => slot !== i - 1);
     const branches = parents.some((parent, i) => parent !== i - 1);
     if (branches && !capabilities.tree) throw new InferenceError("unsupported", "parents");
-    if (open !== null) throw new InferenceError("state", "step after a tree without keep");
-    await Promise.resolve();
-    const before = [...cached];
-    const paths: number[][] = [];
-    const rows: ArrayLike<number>[] = [];
-    for (const [i, token] of tokens.entries()) {
-      const parent = parents[i]!;
-      paths.push([...(parent < 0 ? [] : paths[parent]!), token]);
-      rows.push(rule([...before, ...paths[i]!]));
-      cached.push(token);
+    if (isOpen && block.parents === undefined) {
+      throw new InferenceError("state", "step after a tree without keep");
     }
-    if (branches) open = { start: before.length, parents };
+    await Promise.resolve();
+    cached.push(...tokens);
+    before.push(...parents.map((parent) => length + parent));
+    const rows = tokens.map((_, i) => {
+      const path: number[] = [];
+      for (let slot = length + i; slot >= 0; slot = before[slot]!) path.push(cached[slot]!);
+      return rule(path.reverse());
+    });
     peak = Math.max(peak, cached.length);
     steps.push({ rows: tokens.length, logits: wanted });
     return output(rows, wanted, vocabSize, runMs(tokens.length));
@@ -126,17 +128,17 @@ export function markovSequence(options: MarkovOptions): MarkovSequence {
           throw new InferenceError("range", `positions: expected ascending slots, got ${slot}`);
         }
       }
-      if (open !== null) {
-        const { start, parents } = open;
-        const rows = [...positions].filter((slot) => slot >= start).map((slot) => slot - start);
-        if (rows.some((row, i) => parents[row] !== (i === 0 ? -1 : rows[i - 1]!))) {
-          throw new InferenceError(
-            "state",
-            `keep: expected one path of the tree, got ${rows.join()}`,
-          );
-        }
-        open = null;
+      // Eviction leaves out slots of the common path; of branches, one path has to remain.
+      const branches = before.filter((slot, i) => slot !== i - 1);
+      const first = Math.min(cached.length, ...branches.map((slot) => slot + 1));
+      const rows = [...positions].filter((slot) => slot >= first);
+      if (rows.some((row, i) => before[row]! !== (i === 0 ? first - 1 : rows[i - 1]!))) {
+        throw new InferenceError(
+          "state",
+          `keep: expected one path of the tree, got ${rows.join()}`,
+        );
       }
+      before = Array.from(positions, (_, i) => i - 1);
       cached = Array.from(positions, (slot) => cached[slot]!);
     },
     fork: () => Promise.reject(new InferenceError("unsupported", "fork")),

@@ -80,6 +80,7 @@ export function createLanguageModel(
 const capabilities: Capabilities = {
   tokens: true,
   tree: true,
+  openTree: true,
   embeddings: true,
   taps: true,
   positions: true,

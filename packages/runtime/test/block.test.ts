@@ -2,9 +2,9 @@ import type { Block, ModelInfo } from "@frugal/core";
 import { markovModel, seededRandom } from "@frugal/testkit";
 import { describe, expect, test } from "vitest";
 
-import { blockDepths, checkBlock, fillBlockBias, isBranching } from "../src/sequence/block.ts";
+import { checkBlock, fillBlockBias, isBranching } from "../src/sequence/block.ts";
 import { masked } from "../src/sequence/kv-store.ts";
-import { keepOfTree, openTree } from "../src/sequence/open-tree.ts";
+import { fillPastBias, growTree, keepOfTree } from "../src/sequence/open-tree.ts";
 
 const info: ModelInfo = {
   ...markovModel({ data: new Float32Array(100), rows: 10, cols: 10 }).info,
@@ -29,8 +29,7 @@ function maskRows(parents: Int32Array | undefined, rows: number, group = 1): str
 }
 
 describe("a block's tree", () => {
-  test("has the known mask and depths", () => {
-    expect([...blockDepths(golden.parents, 7)]).toEqual(golden.depths);
+  test("has the known mask", () => {
     expect(maskRows(golden.parents, 7)).toEqual(golden.mask);
   });
 
@@ -43,7 +42,6 @@ describe("a block's tree", () => {
     const chain = ["1000", "1100", "1110", "1111"];
     expect(maskRows(undefined, 4)).toEqual(chain);
     expect(maskRows(Int32Array.of(-1, 0, 1, 2), 4)).toEqual(chain);
-    expect([...blockDepths(undefined, 4)]).toEqual([0, 1, 2, 3]);
   });
 
   test("sees itself and its ancestors and nothing else", () => {
@@ -51,14 +49,12 @@ describe("a block's tree", () => {
     for (let trial = 0; trial < 100; trial++) {
       const rows = 1 + random.below(20);
       const parents = random.parents(rows);
-      const depths = blockDepths(parents, rows);
       for (const [i, line] of maskRows(parents, rows).entries()) {
         const seen = new Set<number>();
         for (let at = i; at >= 0; at = parents[at]!) seen.add(at);
         expect(line.split("").flatMap((c, j) => (c === "1" ? [j] : []))).toEqual(
           [...seen].toSorted((a, b) => a - b),
         );
-        expect(depths[i]).toBe(seen.size - 1);
       }
       expect(isBranching(parents)).toBe(parents.some((parent, i) => parent !== i - 1));
     }
@@ -70,9 +66,9 @@ describe("checkBlock", () => {
   const rows = { data: new Float32Array(8), rows: 2, cols: 4 };
 
   test("counts the rows", () => {
-    expect(checkBlock({ tokens: ids }, info)).toBe(3);
-    expect(checkBlock({ embeddings: rows }, info)).toBe(2);
-    expect(checkBlock({ tokens: ids, parents: Int32Array.of(-1, -1, 0) }, info)).toBe(3);
+    expect(checkBlock({ tokens: ids }, info, 1)).toBe(3);
+    expect(checkBlock({ embeddings: rows }, info, 1)).toBe(2);
+    expect(checkBlock({ tokens: ids, parents: Int32Array.of(-1, -1, 0) }, info, 1)).toBe(3);
   });
 
   test.for<[string, Block, string, string]>([
@@ -92,25 +88,70 @@ describe("checkBlock", () => {
     ["too many positions", { tokens: ids, positions: new Int32Array(4) }, "shape", "got 4"],
     ["its own parent", { tokens: ids, parents: Int32Array.of(0, 0, 0) }, "range", "parents[0]"],
     ["a later parent", { tokens: ids, parents: Int32Array.of(-1, 2, 0) }, "range", "got 2"],
-    ["a parent of -2", { tokens: ids, parents: Int32Array.of(-1, 0, -2) }, "range", "got -2"],
+    ["a parent before the text", { tokens: ids, parents: Int32Array.of(-2, 0, -3) }, "range", "-3"],
   ])("refuses %s", ([, block, code, message]) => {
-    expect(() => checkBlock(block, info)).toThrow(expect.objectContaining({ code }));
-    expect(() => checkBlock(block, info)).toThrow(message);
+    expect(() => checkBlock(block, info, 1)).toThrow(expect.objectContaining({ code }));
+    expect(() => checkBlock(block, info, 1)).toThrow(message);
   });
 });
 
-describe("openTree", () => {
+describe("an open tree", () => {
   test("is null for a path", () => {
-    expect(openTree(5, undefined)).toBeNull();
-    expect(openTree(5, Int32Array.of(-1, 0, 1))).toBeNull();
-    expect(openTree(5, Int32Array.of(-1, -1))).toEqual({
+    expect(growTree(null, 5, undefined)).toBeNull();
+    expect(growTree(null, 5, Int32Array.of(-1, 0, 1))).toBeNull();
+    expect(growTree(null, 5, Int32Array.of(-1, -1))).toEqual({
       start: 5,
       parents: Int32Array.of(-1, -1),
     });
   });
 
+  test("begins where the first branch leaves the path", () => {
+    expect(growTree(null, 5, Int32Array.of(-3, 0))).toEqual({
+      start: 3,
+      parents: Int32Array.of(-1, 0, -1, 2),
+    });
+    expect(growTree(null, 2, Int32Array.of(-3))).toEqual({
+      start: 0,
+      parents: Int32Array.of(-1, 0, -1),
+    });
+  });
+
+  test("is the same in one block or in several, and so is its mask", () => {
+    const random = seededRandom(3);
+    for (let trial = 0; trial < 200; trial++) {
+      const path = random.below(4);
+      const rows = 2 + random.below(12);
+      // Every row below any earlier row or slot.
+      const parents = Int32Array.from(
+        { length: rows },
+        (_, i) => random.below(i + path + 1) - path - 1,
+      );
+      const cut = 1 + random.below(rows - 1);
+      const first = growTree(null, path, parents.subarray(0, cut));
+      const rest = parents.subarray(cut).map((parent) => parent - cut);
+      const tree = growTree(first, path + cut, rest);
+      const parentOf = (slot: number): number =>
+        tree === null || slot < tree.start
+          ? slot - 1
+          : tree.start + tree.parents[slot - tree.start]!;
+      for (let row = 0; row < rows; row++) expect(parentOf(path + row)).toBe(path + parents[row]!);
+      if (tree === null) continue;
+      const capacity = path + rows + 3;
+      const bias = new Float32Array(2 * rest.length * capacity);
+      fillPastBias(tree, path + cut, 2, capacity, bias);
+      for (let line = 0; line < 2 * rest.length; line++) {
+        const seen = new Set<number>();
+        for (let slot = path + cut + (line >> 1); slot >= 0; slot = parentOf(slot)) seen.add(slot);
+        for (let slot = 0; slot < path + cut; slot++) {
+          expect(bias[line * capacity + slot] === 0).toBe(seen.has(slot));
+        }
+        expect(bias[line * capacity + path + cut]).toBe(Math.fround(masked));
+      }
+    }
+  });
+
   test("closes when one path of the known tree is kept", () => {
-    const tree = openTree(10, golden.parents)!;
+    const tree = growTree(null, 10, golden.parents)!;
     const cached = Array.from({ length: 10 }, (_, i) => i);
     expect(keepOfTree(tree, Uint32Array.from([...cached, 10, 12, 15]))).toBeNull();
     expect(keepOfTree(tree, Uint32Array.from(cached))).toBeNull();
@@ -130,7 +171,7 @@ describe("openTree", () => {
     for (let trial = 0; trial < 200; trial++) {
       const start = random.below(4);
       const parents = random.parents(2 + random.below(12));
-      const tree = openTree(start, parents);
+      const tree = growTree(null, start, parents);
       if (tree === null) continue;
       const slots = random.subset(start + parents.length, 0.6);
       const rest = keepOfTree(tree, slots);

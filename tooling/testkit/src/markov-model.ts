@@ -26,6 +26,7 @@ export interface MarkovOptions {
 const capabilities: Capabilities = {
   tokens: true,
   tree: true,
+  openTree: true,
   embeddings: false,
   taps: false,
   positions: true,
@@ -100,9 +101,8 @@ class MarkovSequence implements Sequence {
 
   async step(block: Block, options: StepOptions): Promise<StepOutput> {
     this.#requireLive();
-    this.#book.requireNoTree();
     checkOutputs(options, this.info, capabilities);
-    const plan = planBlock(block, this.info, capabilities, this.#book.next);
+    const plan = planBlock(block, this.info, capabilities, this.#book);
     throwIfAborted(options.signal);
     const v = this.info.vocabSize;
     const [first, end] = wantedRows(options.logits, plan.rows);

@@ -11,27 +11,41 @@ export interface BlockPlan {
   readonly rows: number;
   readonly parents: Int32Array;
   readonly positions: Int32Array;
-  /** Two rows have the same parent. */
-  readonly branching: boolean;
+}
+
+/** What a block follows. */
+export interface CachedRows {
+  readonly length: number;
+  /** Whether rows that must not see each other are in the cache. */
+  readonly isOpen: boolean;
+  /** Rotary position that follows a slot. */
+  positionAfter(slot: number): number;
 }
 
 /**
  * Checks a block against the port's rules and fills in its parents and positions.
  *
- * @param firstPosition rotary position of a row whose parent is the last cached position.
  * @throws {@link InferenceError} the documented errors of `Sequence.step`; `shape` for no rows.
  */
 export function planBlock(
   block: Block,
   info: ModelInfo,
   capabilities: Capabilities,
-  firstPosition: number,
+  cached: CachedRows,
 ): BlockPlan {
+  if (cached.isOpen && block.parents === undefined) {
+    throw new InferenceError(
+      "state",
+      "step: the cache holds branches; keep one path or give parents",
+    );
+  }
   const rows = countRows(block, info, capabilities);
-  const parents = planParents(block.parents, rows);
-  const branching = parents.some((parent, i) => parent !== i - 1);
-  if (branching && !capabilities.tree) {
+  const parents = planParents(block.parents, rows, cached.length);
+  if (parents.some((parent, i) => parent !== i - 1) && !capabilities.tree) {
     throw new InferenceError("unsupported", "parents: this model only runs chains");
+  }
+  if ((cached.isOpen || parents.some((parent) => parent < -1)) && !capabilities.openTree) {
+    throw new InferenceError("unsupported", "parents: this model runs a tree in one block");
   }
   if (block.positions !== undefined && !capabilities.positions) {
     throw new InferenceError("unsupported", "positions: this model numbers its rows itself");
@@ -43,7 +57,8 @@ export function planBlock(
   const positions = new Int32Array(rows);
   for (let i = 0; i < rows; i++) {
     const parent = parents[i]!;
-    const after = parent < 0 ? firstPosition : positions[parent]! + 1;
+    const after =
+      parent < 0 ? cached.positionAfter(cached.length + parent) : positions[parent]! + 1;
     const position = block.positions === undefined ? after : block.positions[i]!;
     if (!Number.isInteger(position) || position < 0 || position >= info.maxLength) {
       throw new InferenceError(
@@ -53,7 +68,7 @@ export function planBlock(
     }
     positions[i] = position;
   }
-  return { rows, parents, positions, branching };
+  return { rows, parents, positions };
 }
 
 /**
@@ -120,15 +135,15 @@ function countRows(block: Block, info: ModelInfo, capabilities: Capabilities): n
 }
 
 /** The parents of the block, those of a chain where there are none. */
-function planParents(parents: Int32Array | undefined, rows: number): Int32Array {
+function planParents(parents: Int32Array | undefined, rows: number, cached: number): Int32Array {
   if (parents === undefined) return Int32Array.from({ length: rows }, (_, i) => i - 1);
   if (parents.length !== rows) throw disagree("parents", rows, parents.length);
   for (let i = 0; i < rows; i++) {
     const parent = parents[i]!;
-    if (!Number.isInteger(parent) || parent < -1 || parent >= i) {
+    if (!Number.isInteger(parent) || parent < -1 - cached || parent >= i) {
       throw new InferenceError(
         "range",
-        `parent of row ${i}: expected an integer in [-1, ${i}), got ${parent}`,
+        `parent of row ${i}: expected an integer in [${-1 - cached}, ${i}), got ${parent}`,
       );
     }
   }

@@ -35,6 +35,7 @@ export interface ReferenceOptions {
 const everything: Capabilities = {
   tokens: true,
   tree: true,
+  openTree: true,
   embeddings: true,
   taps: true,
   positions: true,
@@ -113,9 +114,8 @@ class ReferenceSequence implements Sequence {
 
   async step(block: Block, options: StepOptions): Promise<StepOutput> {
     this.#requireLive();
-    this.#book.requireNoTree();
     checkOutputs(options, this.info, this.capabilities);
-    const plan = planBlock(block, this.info, this.capabilities, this.#book.next);
+    const plan = planBlock(block, this.info, this.capabilities, this.#book);
     throwIfAborted(options.signal);
 
     const started = performance.now();
@@ -171,7 +171,7 @@ class ReferenceSequence implements Sequence {
         rows: end - first,
         slot: start + first,
         positions,
-        visible: visibleSlots(start, plan.parents, first, end),
+        visible: visibleSlots(this.#book, plan.parents, first, end),
       };
       runLayers(network, this.#cache, chunk, (layer, states) => {
         for (const [i, tap] of taps.entries()) if (tap === layer) tapped[i]!.set(states, first * d);
@@ -199,19 +199,21 @@ class ReferenceSequence implements Sequence {
   }
 }
 
-/** For rows `[first, end)` of a block: everything cached, their ancestors and themselves. */
+/** For rows `[first, end)` of a block: what their paths hold of the cache, their ancestors, themselves. */
 function visibleSlots(
-  start: number,
+  book: SlotBook,
   parents: Int32Array,
   first: number,
   end: number,
 ): Int32Array[] {
+  const cached = new Map<number, readonly number[]>();
   return Array.from({ length: end - first }, (_, r) => {
     const path: number[] = [];
-    for (let row = first + r; row >= 0; row = parents[row]!) path.push(start + row);
-    return Int32Array.from({ length: start + path.length }, (__, s) =>
-      s < start ? s : path[start + path.length - 1 - s]!,
-    );
+    let row = first + r;
+    for (; row >= 0; row = parents[row]!) path.push(book.length + row);
+    const before = cached.get(row) ?? book.pathTo(book.length + row);
+    cached.set(row, before);
+    return Int32Array.from([...before, ...path.reverse()]);
   });
 }
 

@@ -30,28 +30,40 @@ export class SlotBook {
     return this.#positions;
   }
 
-  /** Position of a row that continues the cache. */
-  get next(): number {
-    if (this.#mode === "cache-relative") return this.length;
-    return this.length === 0 ? 0 : this.#positions.at(-1)! + 1;
+  /** Whether rows that must not see each other are in the cache. */
+  get isOpen(): boolean {
+    return this.#tree !== null;
   }
 
-  /**
-   * Refuses a block while a tree is open.
-   *
-   * @throws {@link InferenceError} `state`
-   */
-  requireNoTree(): void {
-    if (this.#tree === null) return;
-    throw new InferenceError(
-      "state",
-      "step: the last block branches; call keep() to leave one path of it first",
-    );
+  /** Rotary position that follows a slot, or the beginning of the text for -1. */
+  positionAfter(slot: number): number {
+    const isPath = slot < (this.#tree?.start ?? this.length);
+    if (slot < 0 || (isPath && this.#mode === "cache-relative")) return slot + 1;
+    return this.#positions[slot]! + 1;
+  }
+
+  /** The slots that a child of `slot` sees, in the order of the text. */
+  pathTo(slot: number): number[] {
+    const path: number[] = [];
+    for (let at = slot; at >= 0; at = this.#parentOf(at)) path.push(at);
+    return path.reverse();
+  }
+
+  #parentOf(slot: number): number {
+    const { start, parents } = this.#tree ?? { start: this.length, parents: [] };
+    return slot < start ? slot - 1 : start + parents[slot - start]!;
   }
 
   /** Adds the rows of a block. */
   append(plan: BlockPlan): void {
-    if (plan.branching) this.#tree = { start: this.length, parents: [...plan.parents] };
+    const { length } = this;
+    const start = Math.min(this.#tree?.start ?? length, ...plan.parents.map((p) => length + p + 1));
+    const open: number[] = [];
+    for (let slot = start; slot < length; slot++) open.push(this.#parentOf(slot) - start);
+    const parents = [...open, ...plan.parents].map((parent, row) =>
+      row < open.length ? parent : parent + open.length,
+    );
+    this.#tree = treeOf(start, parents);
     this.#positions.push(...plan.positions);
   }
 
@@ -94,6 +106,10 @@ function pruneTree(tree: OpenTree, slots: Uint32Array): OpenTree | null {
     while (parent >= 0 && !kept.includes(parent)) parent = tree.parents[parent]!;
     return parent < 0 ? -1 : kept.indexOf(parent);
   });
-  if (parents.every((parent, i) => parent === i - 1)) return null;
-  return { start: slots.length - kept.length, parents };
+  return treeOf(slots.length - kept.length, parents);
+}
+
+/** Null where it is one path. */
+function treeOf(start: number, parents: readonly number[]): OpenTree | null {
+  return parents.every((parent, i) => parent === i - 1) ? null : { start, parents };
 }

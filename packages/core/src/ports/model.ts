@@ -15,14 +15,15 @@ export interface Block {
    */
   readonly embeddings?: Matrix;
   /**
-   * The tree: `parents[i] < i`, or -1 for a child of the last cached position. Row `i` attends to
-   * everything cached, to its ancestors and to itself. Absent: a chain, `parents[i] = i - 1`.
+   * The tree: `parents[i] < i` is the row before row `i` on its path, counted from the first row of
+   * the block. Negative numbers are cached positions: -1 the last one, -2 the one before it, down to
+   * the beginning of the text, one before the first. Row `i` attends to its parent, to what that
+   * attends to, and to itself. Absent: a chain, `parents[i] = i - 1`.
+   *
+   * Below -1 the cache is or becomes an open tree; see {@link Sequence.step}.
    */
   readonly parents?: Int32Array;
-  /**
-   * Rotary positions, `[s]`. Absent: the position that follows the cache, plus the depth in the
-   * tree.
-   */
+  /** Rotary positions, `[s]`. Absent: one more than that of the parent. */
   readonly positions?: Int32Array;
 }
 
@@ -96,14 +97,17 @@ export interface Sequence {
   /**
    * Runs the block and appends its keys and values to the cache.
    *
-   * A block whose `parents` branch leaves rows in the cache that must not see each other: it must
-   * be followed by a `keep` that leaves at most one path of it before the next step.
+   * A block whose `parents` branch leaves rows in the cache that must not see each other, an open
+   * tree. It goes on growing with blocks that say by their `parents` where each row belongs
+   * (capability `openTree`), until a `keep` leaves at most one path of it; a block without `parents`
+   * needs that first.
    *
    * On failure or abort the cache is as it was before the call.
    *
    * @throws {@link InferenceError} `range` for an id outside the vocabulary, a parent that does not
-   *   precede its child, or a position outside the model's; `shape` for buffers that disagree;
-   *   `unsupported` for what `capabilities` denies; `state` after a branching block without `keep`.
+   *   precede its child or lies before the text, or a position outside the model's; `shape` for
+   *   buffers that disagree; `unsupported` for what `capabilities` denies; `state` for a block
+   *   without `parents` after a branching one without `keep`.
    */
   step(block: Block, options: StepOptions): Promise<StepOutput>;
 
@@ -168,6 +172,8 @@ export interface Capabilities {
   readonly tokens: boolean;
   /** `Block.parents` is honoured, in the mask and in the positions. */
   readonly tree: boolean;
+  /** `Block.parents` may point into the cache, so that a tree can grow block by block. */
+  readonly openTree: boolean;
   /** `Block.embeddings` is accepted. */
   readonly embeddings: boolean;
   /** Hidden states can be tapped. */

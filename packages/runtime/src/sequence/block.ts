@@ -7,9 +7,9 @@ import { masked } from "./kv-store.ts";
  *
  * @throws {@link InferenceError} `shape` if the block has no rows, both kinds of input or neither,
  *   or buffers that disagree; `range` for an id outside the vocabulary or a parent that does not
- *   precede its child.
+ *   precede its child or lies before the text.
  */
-export function checkBlock(block: Block, info: ModelInfo): number {
+export function checkBlock(block: Block, info: ModelInfo, cached: number): number {
   const { tokens, embeddings, parents, positions } = block;
   if ((tokens === undefined) === (embeddings === undefined)) {
     const got = tokens === undefined ? "neither" : "both";
@@ -35,7 +35,7 @@ export function checkBlock(block: Block, info: ModelInfo): number {
       throw new InferenceError("shape", `${name}: expected ${rows} values, got ${values.length}`);
     }
   }
-  if (parents !== undefined) checkParents(parents);
+  if (parents !== undefined) checkParents(parents, cached);
   return rows;
 }
 
@@ -50,26 +50,16 @@ function checkTokens(tokens: Uint32Array, vocabSize: number): void {
   }
 }
 
-function checkParents(parents: Int32Array): void {
+function checkParents(parents: Int32Array, cached: number): void {
   for (let i = 0; i < parents.length; i++) {
     const parent = parents[i]!;
-    if (!Number.isInteger(parent) || parent < -1 || parent >= i) {
+    if (!Number.isInteger(parent) || parent < -1 - cached || parent >= i) {
       throw new InferenceError(
         "range",
-        `parents[${i}]: expected -1 or an earlier row, got ${parent}`,
+        `parents[${i}]: expected an earlier row or at least ${-1 - cached}, got ${parent}`,
       );
     }
   }
-}
-
-/** Depth of every row in the tree, from 0; of a chain without `parents`, the row itself. */
-export function blockDepths(parents: Int32Array | undefined, rows: number): Int32Array {
-  const depths = new Int32Array(rows);
-  for (let i = 0; i < rows; i++) {
-    const parent = parents === undefined ? i - 1 : parents[i]!;
-    depths[i] = parent < 0 ? 0 : depths[parent]! + 1;
-  }
-  return depths;
 }
 
 /** Whether some row is not the child of the row before it. */

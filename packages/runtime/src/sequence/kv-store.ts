@@ -77,9 +77,9 @@ export class KvStore {
     return this.#bias;
   }
 
-  /** Rotary position the next row of a chain gets if positions are never renumbered. */
-  get nextPosition(): number {
-    return this.#length === 0 ? 0 : this.#positions[this.#length - 1]! + 1;
+  /** Rotary position that the row in a used slot was written with, or rotated to since. */
+  positionOf(slot: number): number {
+    return this.#positions[slot]!;
   }
 
   /**

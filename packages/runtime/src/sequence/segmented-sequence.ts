@@ -11,10 +11,10 @@ import {
 } from "@frugal/core";
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
-import { blockDepths, checkBlock, fillBlockBias } from "./block.ts";
+import { checkBlock, fillBlockBias } from "./block.ts";
 import type { BlockFeedsPool } from "./block-feeds.ts";
 import { KvStore } from "./kv-store.ts";
-import { keepOfTree, type OpenTree, openTree } from "./open-tree.ts";
+import { fillPastBias, growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import { checkLogits, joinOutputs, type LogitFeeds, logitOutputs, readStep } from "./outputs.ts";
 import { fillRotary } from "./rotary.ts";
 
@@ -45,8 +45,12 @@ export class SegmentedSequence implements Sequence {
   readonly #context: SequenceContext;
   readonly #relative: boolean;
   readonly #store: KvStore;
-  #past: { readonly keys: readonly Float32Array[]; readonly feeds: Record<string, Tensor> };
-  /** Branches in the cache, which must not be stepped from. */
+  #past: {
+    readonly keys: readonly Float32Array[];
+    readonly bias: Tensor;
+    readonly feeds: Record<string, Tensor>;
+  } | null = null;
+  /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
   #disposed = false;
@@ -55,7 +59,6 @@ export class SegmentedSequence implements Sequence {
     this.#context = context;
     this.#relative = relative;
     this.#store = store;
-    this.#past = { keys: [], feeds: {} };
   }
 
   get info(): ModelInfo {
@@ -72,18 +75,20 @@ export class SegmentedSequence implements Sequence {
 
   async step(block: Block, options: StepOptions): Promise<StepOutput> {
     this.#check();
-    if (this.#open !== null) {
-      throw new InferenceError("state", "step: the cache holds branches; call keep first");
+    if (this.#open !== null && block.parents === undefined) {
+      const message = "step: the cache holds branches; call keep first, or give parents";
+      throw new InferenceError("state", message);
     }
-    const rows = checkBlock(block, this.info);
+    const start = this.#store.length;
+    const rows = checkBlock(block, this.info, start);
     checkLogits(options, this.info);
     const positions = this.#positions(block, rows);
+    const tree = growTree(this.#open, start, block.parents);
     throwIfAborted(options.signal);
-    const start = this.#store.length;
     this.#busy = true;
     try {
-      const output = await this.#run(block, positions, rows, options);
-      this.#open = openTree(start, block.parents);
+      const output = await this.#run(block, positions, tree, options);
+      this.#open = tree;
       return output;
     } catch (error) {
       this.#store.truncate(Math.min(start, this.#store.length));
@@ -109,7 +114,7 @@ export class SegmentedSequence implements Sequence {
   async dispose(): Promise<void> {
     this.#disposed = true;
     this.#store.dispose();
-    this.#past = { keys: [], feeds: {} };
+    this.#past = null;
   }
 
   #check(): void {
@@ -122,29 +127,40 @@ export class SegmentedSequence implements Sequence {
   /** Rotary position of every row. @throws {@link InferenceError} `range` */
   #positions(block: Block, rows: number): Int32Array {
     const { maxLength } = this.info;
-    const base = this.#relative ? this.#store.length : this.#store.nextPosition;
-    const positions = block.positions ?? blockDepths(block.parents, rows);
-    const offset = block.positions === undefined ? base : 0;
-    return positions.map((position, i) => {
-      const shifted = position + offset;
-      if (shifted >= 0 && shifted < maxLength) return shifted;
-      throw new InferenceError(
-        "range",
-        `positions[${i}]: expected a position in [0, ${maxLength}), got ${shifted}; ` +
-          "a cache policy bounds the length",
-      );
-    });
+    const start = this.#store.length;
+    const positions = new Int32Array(rows);
+    for (let i = 0; i < rows; i++) {
+      const parent = block.parents === undefined ? i - 1 : block.parents[i]!;
+      const before = parent < 0 ? this.#positionOf(start + parent) : positions[parent]!;
+      const position = block.positions === undefined ? before + 1 : block.positions[i]!;
+      if (!(position >= 0 && position < maxLength)) {
+        throw new InferenceError(
+          "range",
+          `positions[${i}]: expected a position in [0, ${maxLength}), got ${position}; ` +
+            "a cache policy bounds the length",
+        );
+      }
+      positions[i] = position;
+    }
+    return positions;
+  }
+
+  /** Rotary position of a slot, -1 before the first; on a path of relative positions the slot. */
+  #positionOf(slot: number): number {
+    const isPath = slot < (this.#open?.start ?? this.#store.length);
+    return slot < 0 || (this.#relative && isPath) ? slot : this.#store.positionOf(slot);
   }
 
   async #run(
     block: Block,
     positions: Int32Array,
-    rows: number,
+    tree: OpenTree | null,
     options: StepOptions,
   ): Promise<StepOutput> {
     const { chunk } = this.#context;
+    const rows = positions.length;
     if (rows <= chunk || block.parents !== undefined) {
-      return this.#runChunk(block, positions, options.logits, options);
+      return this.#runChunk(block, positions, options.logits, options, tree);
     }
     const outputs: StepOutput[] = [];
     for (let from = 0; from < rows; from += chunk) {
@@ -164,6 +180,7 @@ export class SegmentedSequence implements Sequence {
     positions: Int32Array,
     wanted: LogitsWanted,
     { taps = [] }: StepOptions,
+    tree: OpenTree | null = null,
   ): Promise<StepOutput> {
     const { feeds: pool, frequencies, logitFeeds, newKeys, newValues } = this.#context;
     const rows = positions.length;
@@ -176,7 +193,7 @@ export class SegmentedSequence implements Sequence {
     fillBlockBias(block.parents, rows, feeds.blockBias);
 
     const { outputs, milliseconds } = await this.#context.run(
-      Object.assign(this.#cacheFeeds(), feeds.tensors, logitFeeds.for(wanted, rows)),
+      Object.assign(this.#cacheFeeds(tree, rows), feeds.tensors, logitFeeds.for(wanted, rows)),
       [...newKeys, ...newValues, ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
     );
     if (block.tokens !== undefined) pool.giveBack(feeds);
@@ -187,22 +204,36 @@ export class SegmentedSequence implements Sequence {
 
   /**
    * The inputs of a step with the cache filled in. The tensors live as long as the buffers of the
-   * cache; the object is the sequence's own and is used again.
+   * cache; the object is the sequence's own and is used again. Only where the cache holds branches
+   * does every row have its own mask of it, made for the step.
    */
-  #cacheFeeds(): Record<string, Tensor> {
-    const store = this.#store;
-    if (this.#past.keys === store.keys) return this.#past.feeds;
+  #cacheFeeds(tree: OpenTree | null, rows: number): Record<string, Tensor> {
     const { ort, info } = this.#context;
-    const dims = [info.kvHeads, 1, store.capacity, info.headDim];
-    const feeds: Record<string, Tensor> = {
-      past_bias: new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]),
-    };
-    for (let layer = 0; layer < info.layers; layer++) {
-      feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
-      feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
+    const store = this.#store;
+    if (this.#past?.keys !== store.keys) {
+      const dims = [info.kvHeads, 1, store.capacity, info.headDim];
+      const bias = new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]);
+      const feeds: Record<string, Tensor> = {};
+      for (let layer = 0; layer < info.layers; layer++) {
+        feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
+        feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
+      }
+      this.#past = { keys: store.keys, bias, feeds };
     }
-    this.#past = { keys: store.keys, feeds };
+    const { bias, feeds } = this.#past;
+    feeds["past_bias"] = tree === null ? bias : (this.#branchBias(tree, rows) ?? bias);
     return feeds;
+  }
+
+  /** The mask of the cache row by row, or null where all rows see all of it. */
+  #branchBias(tree: OpenTree, rows: number): Tensor | null {
+    const { capacity, length } = this.#store;
+    if (tree.start >= length) return null;
+    const { ort, info } = this.#context;
+    const group = info.heads / info.kvHeads;
+    const bias = new Float32Array(rows * group * capacity);
+    fillPastBias(tree, length, group, capacity, bias);
+    return new ort.Tensor("float32", bias, [1, 1, rows * group, capacity]);
   }
 }
 

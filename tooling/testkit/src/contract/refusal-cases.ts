@@ -59,7 +59,7 @@ export const refusalCases = {
         [{ tokens, parents: Int32Array.of(0, 0, 1) }, "range"],
         [{ tokens, parents: Int32Array.of(-1, 1, 0) }, "range"],
         [{ tokens, parents: Int32Array.of(-1, 2, 1) }, "range"],
-        [{ tokens, parents: Int32Array.of(-1, 0, -2) }, "range"],
+        [{ tokens, parents: Int32Array.of(-1, 0, -3) }, "range"],
         [{ tokens, parents: Int32Array.of(-1, 0, 0x7fffffff) }, "range"],
         [{ tokens, parents: Int32Array.of(-1, 0, -0x80000000) }, "range"],
         [{ tokens, parents: notNumbers }, "range", "shape"],

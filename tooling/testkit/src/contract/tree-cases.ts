@@ -139,7 +139,84 @@ export const treeCases = {
       });
     },
   },
+
+  "grown-tree": {
+    title: "a tree grown over several blocks gives every path the logits it has alone",
+    run: async (suite) => {
+      if (!(await growsTrees(suite)) || !suite.model.capabilities.evict) return;
+      const { model } = suite;
+      const random = seededRandom(35);
+      for (let trial = 0; trial < 16; trial++) {
+        const options = { positions: positionModes[trial % 2]! };
+        const text = [...random.tokens(random.below(4), model.info.vocabSize)];
+        const start = text.length;
+        // The parents of all slots, the text's too; a row may hang below any of them, or none.
+        const parents = text.map((_, i) => i - 1);
+        await withSequence(
+          model,
+          async (sequence) => {
+            await fill(sequence, text);
+            for (let round = 0; round < 3; round++) {
+              const length = text.length;
+              const rows = 1 + random.below(4);
+              const block = Int32Array.from(
+                { length: rows },
+                (_, i) => random.below(length + i + 1) - length - 1,
+              );
+              const tokens = random.tokens(rows, model.info.vocabSize);
+              text.push(...tokens);
+              parents.push(...[...block].map((parent) => length + parent));
+              const tree = await append(sequence, { tokens, parents: block }, "all");
+              for (let row = 0; row < rows; row++) {
+                const path = pathTo(Int32Array.from(parents), length + row);
+                const alone = await freshLast(
+                  model,
+                  path.map((slot) => text[slot]!),
+                );
+                expectSame(suite, rowsOf(tree, row), alone);
+              }
+            }
+            const path = pathTo(
+              Int32Array.from(parents),
+              start + random.below(text.length - start),
+            );
+            await sequence.keep(Uint32Array.from(path));
+            const next = random.below(model.info.vocabSize);
+            const whole = [...path.map((slot) => text[slot]!), next];
+            if (options.positions === "cache-relative" || path.every((slot, i) => slot === i)) {
+              expectSame(suite, await append(sequence, [next]), await freshLast(model, whole));
+            }
+          },
+          options,
+        );
+      }
+    },
+  },
+
+  "grown-tree-refusals": {
+    title: "a parent before the text is refused, and the open tree stays as it was",
+    run: async (suite) => {
+      if (!(await growsTrees(suite)) || !suite.model.capabilities.evict) return;
+      await withSequence(suite.model, async (sequence) => {
+        await fill(sequence, [3]);
+        await append(sequence, { tokens: Uint32Array.of(1, 2), parents: Int32Array.of(-1, -1) });
+        const before = { tokens: Uint32Array.of(1), parents: Int32Array.of(-5) };
+        await expectRefusal(() => append(sequence, before), "range");
+        await expectRefusal(() => append(sequence, [1]), "state");
+        const block = { tokens: Uint32Array.of(2), parents: Int32Array.of(-2) };
+        expectSame(suite, await append(sequence, block), await freshLast(suite.model, [3, 1, 2]));
+      });
+    },
+  },
 } as const satisfies Record<string, ContractCase>;
+
+function growsTrees(suite: Suite): Promise<boolean> {
+  const earlier = { tokens: Uint32Array.of(1), parents: Int32Array.of(-2) };
+  return supports(suite, "openTree", async (sequence) => {
+    await fill(sequence, [1, 2]);
+    return append(sequence, earlier);
+  });
+}
 
 function hasTrees(suite: Suite): Promise<boolean> {
   const fork = { tokens: Uint32Array.of(1, 1), parents: Int32Array.of(-1, -1) };

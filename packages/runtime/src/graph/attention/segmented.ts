@@ -16,14 +16,14 @@ import { rotate } from "./rotate.ts";
  *
  * The rows of a KV head are ordered by new row, then by query head of the group. Inputs per layer:
  * `past.{l}.key`, `past.{l}.value` `[kvHeads, 1, capacity, headDim]`; shared: `past_bias`
- * `[1, 1, 1, capacity]`, `block_bias` `[1, 1, s * group, s]`, `cos`, `sin` `[s, headDim / 2]`.
+ * `[1, 1, 1 or s * group, capacity]`, `block_bias` `[1, 1, s * group, s]`, `cos`, `sin` `[s, headDim / 2]`.
  * Outputs per layer: `new.{l}.key`, `new.{l}.value` `[kvHeads, 1, s, headDim]`.
  */
 export const segmentedAttention: AttentionProfile = (graph, config) => {
   const { heads, kvHeads, headDim } = config;
   graph.input("cos", "float32", ["s", headDim / 2]);
   graph.input("sin", "float32", ["s", headDim / 2]);
-  const pastBias = graph.input("past_bias", "float32", [1, 1, 1, "capacity"]);
+  const pastBias = graph.input("past_bias", "float32", [1, 1, "biases", "capacity"]);
   const blockBias = graph.input("block_bias", "float32", [1, 1, "s * group", "s"]);
   const segments = graph.node("Concat", [length(graph, pastBias), length(graph, blockBias)], {
     axis: { int: 0 },
