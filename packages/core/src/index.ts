@@ -13,6 +13,16 @@ export { dot } from "./numeric/dot.ts";
 export { float16ToFloat32 } from "./numeric/float16.ts";
 export { logSumExp } from "./numeric/log-sum-exp.ts";
 export { softmax } from "./numeric/softmax.ts";
+export { topIndices } from "./numeric/top-indices.ts";
+export type {
+  AttentionPolicy,
+  LandmarkPolicy,
+  QuestPolicy,
+  RefreshKvPolicy,
+  RowBudget,
+  TidalDecodePolicy,
+  TokenSelectPolicy,
+} from "./ports/attention-policy.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
 export type {
   Block,

@@ -1,7 +1,9 @@
 /**
- * What a key-value cache keeps and what it forgets.
+ * What a key-value cache keeps, and which of it each layer attends to.
  *
- * Policies are pure functions from lengths to slots; nothing here knows about models or devices.
+ * Eviction policies are pure functions from lengths to slots. Attention policies are plain data, and
+ * their selection on typed arrays is here; runtimes execute them inside the graph. Nothing here
+ * knows about models or devices.
  *
  * @module
  */
@@ -10,3 +12,25 @@ export {
   sinksAndRecent,
   type SinksAndRecentOptions,
 } from "./keep/sinks-and-recent.ts";
+export { groupedLandmarkSoftmax } from "./landmark/grouped-softmax.ts";
+export { insertLandmarks } from "./landmark/insert-landmarks.ts";
+export { landmarkAttention, type LandmarkOptions } from "./landmark/landmark-attention.ts";
+export { landmarkPositions, type LandmarkPositions } from "./landmark/landmark-positions.ts";
+export { createRowSelector } from "./select/create-row-selector.ts";
+export { PageBounds } from "./select/page-bounds.ts";
+export { pageScores, quest, type QuestOptions } from "./select/quest.ts";
+export { refreshKv, type RefreshKvOptions, RefreshSchedule } from "./select/refresh-kv.ts";
+export type { RowBudgetOptions } from "./select/row-budget.ts";
+export type { Geometry, LayerView, RowSelector, SelectedRows } from "./select/row-selector.ts";
+export { tidalDecode, type TidalDecodeOptions } from "./select/tidal-decode.ts";
+export { softVotes, tokenSelect, type TokenSelectOptions } from "./select/token-select.ts";
+export {
+  residualPeaks,
+  sinkLogits,
+  sinkMass,
+  sinksByAttention,
+  sinksByValue,
+  type SinkThresholds,
+} from "./sinks/detect-sinks.ts";
+export { headActivity, type HeadActivity } from "./sinks/head-activity.ts";
+export { keepingSinks, withSinks } from "./sinks/with-sinks.ts";

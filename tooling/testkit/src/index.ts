@@ -20,6 +20,7 @@ export {
   type ReferenceConfig,
 } from "./reference-config.ts";
 export { createReferenceTransformer, type ReferenceOptions } from "./reference-transformer.ts";
+export type { AttentionHook, AttentionView } from "./run-layers.ts";
 export {
   loadReferenceWeights,
   randomWeights,

@@ -17,7 +17,7 @@ import { ReferenceCache } from "./reference-cache.ts";
 import { type LayerRange, referenceInfo, type ReferenceConfig } from "./reference-config.ts";
 import { createNetwork, type Network } from "./reference-network.ts";
 import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
-import { applyHead, runLayers } from "./run-layers.ts";
+import { applyHead, type AttentionHook, runLayers } from "./run-layers.ts";
 import { selectLogits, wantedRows } from "./select-logits.ts";
 import { SlotBook } from "./slot-book.ts";
 
@@ -30,6 +30,8 @@ export interface ReferenceOptions {
    * takes hidden states as `embeddings` and no tokens. Default: all.
    */
   readonly layers?: LayerRange;
+  /** Makes what chooses the rows that layers attend to, one per sequence. Default: everything. */
+  readonly attention?: () => AttentionHook;
 }
 
 const everything: Capabilities = {
@@ -75,7 +77,8 @@ export function createReferenceTransformer(
     createSequence: async ({ positions = "cache-relative" } = {}) => {
       if (model.disposed) throw new InferenceError("state", "the model is disposed");
       const cache = new ReferenceCache(network.layers.length, config.kvHeads * config.headDim);
-      return new ReferenceSequence(model, cache, new SlotBook(positions));
+      const hook = options.attention?.() ?? null;
+      return new ReferenceSequence(model, cache, new SlotBook(positions), hook);
     },
     dispose: async () => {
       model.disposed = true;
@@ -98,14 +101,16 @@ class ReferenceSequence implements Sequence {
   readonly #model: Model;
   readonly #cache: ReferenceCache;
   readonly #book: SlotBook;
+  readonly #hook: AttentionHook | null;
   #disposed = false;
 
-  constructor(model: Model, cache: ReferenceCache, book: SlotBook) {
+  constructor(model: Model, cache: ReferenceCache, book: SlotBook, hook: AttentionHook | null) {
     this.info = model.info;
     this.capabilities = model.capabilities;
     this.#model = model;
     this.#cache = cache;
     this.#book = book;
+    this.#hook = hook;
   }
 
   get length(): number {
@@ -135,11 +140,13 @@ class ReferenceSequence implements Sequence {
     this.#requireLive();
     this.#book.keep(positions);
     this.#cache.gather(positions);
+    this.#hook?.keep(positions);
   }
 
   async fork(): Promise<Sequence> {
     this.#requireLive();
-    return new ReferenceSequence(this.#model, this.#cache.clone(), this.#book.clone());
+    const hook = this.#hook?.fork() ?? null;
+    return new ReferenceSequence(this.#model, this.#cache.clone(), this.#book.clone(), hook);
   }
 
   async dispose(): Promise<void> {
@@ -172,6 +179,7 @@ class ReferenceSequence implements Sequence {
         slot: start + first,
         positions,
         visible: visibleSlots(this.#book, plan.parents, first, end),
+        hook: this.#hook,
       };
       runLayers(network, this.#cache, chunk, (layer, states) => {
         for (const [i, tap] of taps.entries()) if (tap === layer) tapped[i]!.set(states, first * d);

@@ -1,6 +1,28 @@
 import type { ReferenceCache } from "./reference-cache.ts";
 import type { Linear, Network } from "./reference-network.ts";
 
+/** What one layer attends with; `LayerView` of `@frugal/kv-cache`. */
+export interface AttentionView {
+  readonly layer: number;
+  readonly rows: number;
+  /** Rotated, `[rows, heads, headDim]`. */
+  readonly queries: Float64Array;
+  /** Rotated keys of the slots before the chunk, `[kvHeads, capacity, headDim]`. */
+  readonly keys: Float64Array;
+  readonly capacity: number;
+  readonly length: number;
+}
+
+/** Chooses what a layer attends to; a `RowSelector` of `@frugal/kv-cache` is one. */
+export interface AttentionHook {
+  /** Slots before the chunk, for all heads or per KV head; null for all of them. */
+  select(view: AttentionView): Uint32Array | readonly Uint32Array[] | null;
+  /** Attention weights of the slots of a row, where they are not the softmax of the scores. */
+  weigh?(scores: Float64Array, slots: Int32Array): Float64Array;
+  keep(slots: Uint32Array): void;
+  fork(): AttentionHook;
+}
+
 /** Rows that go through the layers together. */
 export interface Chunk {
   /** Hidden states, `[rows, hiddenSize]`; overwritten by the output of the last layer. */
@@ -12,6 +34,8 @@ export interface Chunk {
   readonly positions: ArrayLike<number>;
   /** Per row, the slots it attends to, itself included. */
   readonly visible: readonly Int32Array[];
+  /** Narrows what is visible, layer by layer. */
+  readonly hook: AttentionHook | null;
 }
 
 /**
@@ -35,7 +59,7 @@ export function runLayers(
     cache.keys[index]!.set(applyLinear(normed, rows, layer.k), slot * width);
     cache.values[index]!.set(applyLinear(normed, rows, layer.v), slot * width);
     const queries = applyLinear(normed, rows, layer.q);
-    const mixed = attend(network, queries, cache.keys[index]!, cache.values[index]!, chunk);
+    const mixed = attend(network, index, queries, cache, chunk);
     add(hidden, applyLinear(mixed, rows, layer.o));
 
     const normedAgain = rmsNorm(hidden, rows, layer.postNorm, config.normEpsilon);
@@ -56,52 +80,86 @@ export function applyHead(network: Network, hidden: Float64Array, rows: number):
 /** Grouped-query attention; keys are rotated to their slots' positions here, on every call. */
 function attend(
   network: Network,
+  layer: number,
   queries: Float64Array,
-  keys: Float64Array,
-  values: Float64Array,
+  cache: ReferenceCache,
   chunk: Chunk,
 ): Float64Array {
-  const { config, rotary } = network;
-  const { heads, kvHeads, headDim } = config;
-  const { rows, slot, positions, visible } = chunk;
-  const width = kvHeads * headDim;
-  const end = slot + rows;
-  const rotated = new Float64Array(end * width);
-  for (let s = 0; s < end; s++) {
-    for (let h = 0; h < kvHeads; h++) {
-      const at = s * width + h * headDim;
-      rotary.rotate(keys, at, positions[s]!, rotated, at);
-    }
-  }
+  const { heads, kvHeads, headDim } = network.config;
+  const { rows, hook } = chunk;
+  const keys = rotateAll(network, queries, cache.keys[layer]!, chunk);
+  const values = cache.values[layer]!;
+  const capacity = chunk.slot + rows;
+  const length = chunk.slot;
+  const selected = hook?.select({ layer, rows, queries, keys, capacity, length }) ?? null;
 
   const out = new Float64Array(queries.length);
-  const scores = new Float64Array(end);
   const scale = 1 / Math.sqrt(headDim);
   for (let r = 0; r < rows; r++) {
     for (let h = 0; h < heads; h++) {
       const at = (r * heads + h) * headDim;
-      const group = Math.floor((h * kvHeads) / heads) * headDim;
-      rotary.rotate(queries, at, positions[slot + r]!, queries, at);
-      const slots = visible[r]!;
-      let max = -Infinity;
+      const kvHead = Math.floor((h * kvHeads) / heads);
+      const slots = narrow(chunk.visible[r]!, selected, kvHead, length);
+      const scores = new Float64Array(slots.length);
       for (let j = 0; j < slots.length; j++) {
-        const key = slots[j]! * width + group;
+        const key = (kvHead * capacity + slots[j]!) * headDim;
         let score = 0;
-        for (let c = 0; c < headDim; c++) score += queries[at + c]! * rotated[key + c]!;
+        for (let c = 0; c < headDim; c++) score += queries[at + c]! * keys[key + c]!;
         scores[j] = score * scale;
-        if (scores[j]! > max) max = scores[j]!;
       }
-      let sum = 0;
+      const weights = hook?.weigh?.(scores, slots) ?? softmax(scores);
       for (let j = 0; j < slots.length; j++) {
-        const weight = Math.exp(scores[j]! - max);
-        const value = slots[j]! * width + group;
-        for (let c = 0; c < headDim; c++) out[at + c]! += weight * values[value + c]!;
-        sum += weight;
+        const value = (slots[j]! * kvHeads + kvHead) * headDim;
+        for (let c = 0; c < headDim; c++) out[at + c]! += weights[j]! * values[value + c]!;
       }
-      for (let c = 0; c < headDim; c++) out[at + c]! /= sum;
     }
   }
   return out;
+}
+
+/** Rotates the queries in place; returns all rotated keys, `[kvHeads, slots, headDim]`. */
+function rotateAll(
+  { config, rotary }: Network,
+  queries: Float64Array,
+  keys: Float64Array,
+  { rows, slot, positions }: Chunk,
+): Float64Array {
+  const { heads, kvHeads, headDim } = config;
+  for (let i = 0; i < rows * heads; i++) {
+    const position = positions[slot + Math.floor(i / heads)]!;
+    rotary.rotate(queries, i * headDim, position, queries, i * headDim);
+  }
+  const end = slot + rows;
+  const rotated = new Float64Array(end * kvHeads * headDim);
+  for (let s = 0; s < end; s++) {
+    for (let h = 0; h < kvHeads; h++) {
+      const from = (s * kvHeads + h) * headDim;
+      rotary.rotate(keys, from, positions[s]!, rotated, (h * end + s) * headDim);
+    }
+  }
+  return rotated;
+}
+
+/** The visible slots that were selected for a KV head, and those of the chunk itself. */
+function narrow(
+  visible: Int32Array,
+  selected: Uint32Array | readonly Uint32Array[] | null,
+  kvHead: number,
+  length: number,
+): Int32Array {
+  if (selected === null) return visible;
+  const rows = new Set(selected instanceof Uint32Array ? selected : selected[kvHead]!);
+  return visible.filter((slot) => slot >= length || rows.has(slot));
+}
+
+/** In place. */
+function softmax(scores: Float64Array): Float64Array {
+  let max = -Infinity;
+  for (const score of scores) if (score > max) max = score;
+  let sum = 0;
+  for (let j = 0; j < scores.length; j++) sum += scores[j] = Math.exp(scores[j]! - max);
+  for (let j = 0; j < scores.length; j++) scores[j]! /= sum;
+  return scores;
 }
 
 /** Each row divided by its root mean square, times the weight. */
