@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 
 import {
-  buildLlama,
+  buildDecoder,
   type Checkpoint,
   groupedQueryAttention,
   type ModelConfig,
@@ -65,7 +65,7 @@ interface Peer {
 }
 
 async function openPeer(config: ModelConfig): Promise<Peer> {
-  const graph = buildLlama(config, await quantizedCheckpoint(), groupedQueryAttention);
+  const graph = buildDecoder(config, await quantizedCheckpoint(), groupedQueryAttention);
   const session = await ort.InferenceSession.create(graph, {
     logSeverityLevel: 3,
     extra: { session: { model_external_initializers_file_folder_path: scratch } },
@@ -96,8 +96,8 @@ function peerTensors(config: ModelConfig, context: number) {
   const feeds: Record<string, ort.Tensor> = {
     input_ids: new ort.Tensor("int32", Int32Array.of(5), [1]),
     input_embeddings: new ort.Tensor("float32", new Float32Array(0), [0, hiddenSize]),
-    cos: new ort.Tensor("float32", new Float32Array(headDim / 2).fill(1), [1, headDim / 2]),
-    sin: new ort.Tensor("float32", new Float32Array(headDim / 2), [1, headDim / 2]),
+    "cos.0": new ort.Tensor("float32", new Float32Array(headDim / 2).fill(1), [1, headDim / 2]),
+    "sin.0": new ort.Tensor("float32", new Float32Array(headDim / 2), [1, headDim / 2]),
     seqlens_k: new ort.Tensor("int32", Int32Array.of(context), [1]),
     total_length: new ort.Tensor("int32", Int32Array.of(context + 1), [1]),
     logit_rows: new ort.Tensor("int32", Int32Array.of(0), [1]),

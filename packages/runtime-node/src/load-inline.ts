@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 
 import { InferenceError, type LanguageModel } from "@frugal/core";
 import {
-  buildLlama,
+  buildDecoder,
   type Checkpoint,
   createLanguageModel,
   type LoadProgress,
@@ -45,7 +45,7 @@ export async function loadInline(
 
   const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
   onProgress({ phase: "load", fraction: 0 });
-  const graph = buildLlama(config, checkpoint, segmentedAttention);
+  const graph = buildDecoder(config, checkpoint, segmentedAttention);
   const small = modelInfo(config).parameters < singleThreadParameters;
   const threads = options.threads ?? (small ? 1 : 0);
   const session = await createSession(ort, graph, weightFolder, device, threads);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 
 import {
-  buildLlama,
+  buildDecoder,
   createLanguageModel,
   groupedQueryAttention,
   readModelFolder,
@@ -19,7 +19,7 @@ test("both attention profiles give the same logits", async () => {
   const { config, weights } = await readModelFolder(new FolderFiles(random.folder));
   const bytes = await readFile(`${random.folder}/model.safetensors`);
   const open = (profile: typeof segmentedAttention) =>
-    ort.InferenceSession.create(buildLlama(config, { weights, quantization: null }, profile), {
+    ort.InferenceSession.create(buildDecoder(config, { weights, quantization: null }, profile), {
       // The other way to hand the weights over: as bytes.
       externalData: [{ path: "model.safetensors", data: bytes }],
     });
@@ -29,7 +29,8 @@ test("both attention profiles give the same logits", async () => {
   });
   const peer = await open(groupedQueryAttention);
 
-  const { layers, kvHeads, headDim, hiddenSize, vocabSize, ropeTheta } = config;
+  const { layers, kvHeads, headDim, hiddenSize, vocabSize } = config;
+  const { theta } = config.attentionKinds[0]!.rotary!;
   const [capacity, half] = [24, headDim / 2];
   const tensor = (data: Float32Array | Int32Array, dims: number[]) =>
     new ort.Tensor(data instanceof Int32Array ? "int32" : "float32", data, dims);
@@ -45,14 +46,14 @@ test("both attention profiles give the same logits", async () => {
     const start = sequence.length;
     const tokens = seededRandom(start).tokens(rows, vocabSize);
     const angles = Float32Array.from({ length: rows * half }, (_, i) => {
-      return (start + Math.floor(i / half)) * ropeTheta ** ((-2 * (i % half)) / headDim);
+      return (start + Math.floor(i / half)) * theta ** ((-2 * (i % half)) / headDim);
     });
     const total = start + rows;
     const feeds: Record<string, ort.Tensor> = {
       input_ids: tensor(Int32Array.from(tokens), [rows]),
       input_embeddings: tensor(new Float32Array(0), [0, hiddenSize]),
-      cos: tensor(angles.map(Math.cos), [rows, half]),
-      sin: tensor(angles.map(Math.sin), [rows, half]),
+      "cos.0": tensor(angles.map(Math.cos), [rows, half]),
+      "sin.0": tensor(angles.map(Math.sin), [rows, half]),
       seqlens_k: tensor(Int32Array.of(total - 1), [1]),
       total_length: tensor(Int32Array.of(total), [1]),
       logit_rows: tensor(

@@ -13,12 +13,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { argMax, type LanguageModel, type Matrix } from "@frugal/core";
-import { parseModelConfig, type QuantizeOptions } from "@frugal/runtime";
+import type { QuantizeOptions } from "@frugal/runtime";
 import {
   createReferenceTransformer,
   expectClose,
   largestDifference,
   loadReferenceWeights,
+  parseLlamaConfig,
   type ReferenceConfig,
   seededRandom,
   type TensorMap,
@@ -114,9 +115,7 @@ describe("the embedded model in fewer bits", () => {
   test.for(["q8", "q4"] as const)("is the reference over the rounded weights: %s", async (bits) => {
     await allLogits({ quantize: bits });
     const [file] = (await readdir(cacheFolder)).filter((name) => name.includes(`-${bits}-`));
-    const config = parseModelConfig(
-      JSON.parse(await readFile(new URL("config.json", folder), "utf8")),
-    );
+    const config = parseLlamaConfig(await readFile(new URL("config.json", folder), "utf8"));
     const tensors = readQuantized(await readFile(join(cacheFolder, file!)), config);
     const reference = referenceOf(config, tensors);
     const actual = await allLogits({ quantize: bits, accuracyLevel: 1 });

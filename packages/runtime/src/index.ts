@@ -10,10 +10,19 @@ export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention } from "./graph/attention/segmented.ts";
-export { buildLlama } from "./graph/llama.ts";
+export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildProbe } from "./graph/probe.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
-export { type ModelConfig, parseModelConfig, type RopeScaling } from "./load/config.ts";
+export { parseModelConfig } from "./load/config.ts";
+export type {
+  Activation,
+  AttentionKind,
+  LayerNames,
+  ModelConfig,
+  Norm,
+  TensorNames,
+} from "./load/model-config.ts";
+export type { RopeScaling, Rotary } from "./load/rope-config.ts";
 export {
   type ModelFiles,
   type ModelFolder,

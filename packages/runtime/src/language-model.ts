@@ -7,12 +7,13 @@ import {
   type SequenceOptions,
 } from "@frugal/core";
 
-import type { ModelConfig } from "./load/config.ts";
+import { countParameters } from "./architectures/projections.ts";
+import type { ModelConfig } from "./load/model-config.ts";
 import type { InferenceSession, Ort, Tensor } from "./onnx/ort.ts";
+import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
 import { LogitFeeds } from "./sequence/outputs.ts";
-import { rotaryFrequencies } from "./sequence/rotary.ts";
 import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
 
 /** How {@link createLanguageModel} runs a graph. */
@@ -38,14 +39,16 @@ export function createLanguageModel(
   options: RunOptions,
 ): LanguageModel {
   const info = modelInfo(config);
+  const rules = attentionRules(config.attentionKinds);
   let disposed: Promise<void> | null = null;
   const context: SequenceContext = {
     ort,
     info,
     capabilities,
-    frequencies: rotaryFrequencies(config),
+    rules,
+    keyFrequencies: keyFrequencies(config, rules),
     chunk: options.chunk ?? 256,
-    feeds: new BlockFeedsPool(ort, info),
+    feeds: new BlockFeedsPool(ort, info, rules),
     logitFeeds: new LogitFeeds(ort, info),
     newKeys: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.key`),
     newValues: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.value`),
@@ -103,6 +106,7 @@ async function runSession(
 
 /** The facts of a model that its configuration states. */
 export function modelInfo(config: ModelConfig): ModelInfo {
+  const rotary = config.attentionKinds.find((kind) => kind.rotary !== null)?.rotary ?? null;
   return {
     architecture: config.architecture,
     vocabSize: config.vocabSize,
@@ -113,21 +117,7 @@ export function modelInfo(config: ModelConfig): ModelInfo {
     kvHeads: config.kvHeads,
     headDim: config.headDim,
     eosIds: config.eosIds,
-    rope: { theta: config.ropeTheta, dim: config.headDim },
+    rope: rotary === null ? null : { theta: rotary.theta, dim: rotary.dim },
     parameters: countParameters(config),
   };
-}
-
-/** Weights of a Llama-layout decoder. */
-function countParameters(config: ModelConfig): number {
-  const { hiddenSize, intermediateSize, vocabSize } = config;
-  const width = config.heads * config.headDim;
-  const kvWidth = config.kvHeads * config.headDim;
-  const attention = 2 * hiddenSize * (width + kvWidth);
-  const mlp = 3 * hiddenSize * intermediateSize;
-  const biases =
-    (config.attentionBias ? width + 2 * kvWidth + hiddenSize : 0) +
-    (config.mlpBias ? 2 * intermediateSize + hiddenSize : 0);
-  const tables = (config.tieWordEmbeddings ? 1 : 2) * vocabSize * hiddenSize;
-  return tables + hiddenSize + config.layers * (attention + mlp + biases + 2 * hiddenSize);
 }

@@ -2,7 +2,7 @@ import type { Block, ModelInfo } from "@frugal/core";
 import { markovModel, seededRandom } from "@frugal/testkit";
 import { describe, expect, test } from "vitest";
 
-import { checkBlock, fillBlockBias, isBranching } from "../src/sequence/block.ts";
+import { checkBlock, fillBlockBias, isBranching, narrowBlockBias } from "../src/sequence/block.ts";
 import { masked } from "../src/sequence/kv-store.ts";
 import { fillPastBias, growTree, keepOfTree } from "../src/sequence/open-tree.ts";
 
@@ -58,6 +58,21 @@ describe("a block's tree", () => {
       }
       expect(isBranching(parents)).toBe(parents.some((parent, i) => parent !== i - 1));
     }
+  });
+});
+
+describe("a sliding window", () => {
+  const seen = (bias: Float32Array, cols: number): string[] =>
+    Array.from({ length: bias.length / cols }, (_, i) =>
+      Array.from(bias.subarray(i * cols, (i + 1) * cols), (x) => (x === 0 ? "1" : "0")).join(""),
+    );
+
+  test("hides the ancestors that are too far above, by their positions", () => {
+    const bias = new Float32Array(7 * 2 * 7);
+    fillBlockBias(golden.parents, 7, bias);
+    narrowBlockBias(Int32Array.from(golden.depths), 2, bias);
+    const narrow = ["1000000", "1100000", "1010000", "0101000", "0100100", "0010010", "0001001"];
+    expect(seen(bias, 7)).toEqual(narrow.flatMap((line) => [line, line]));
   });
 });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
+import { llamaNames } from "../src/architectures/llama-layout.ts";
 import { parseModelConfig } from "../src/index.ts";
 
 const required = {
@@ -35,13 +36,17 @@ describe("parseModelConfig", () => {
       kvHeads: 4,
       headDim: 16,
       maxLength: 512,
-      normEpsilon: 1e-6,
-      ropeTheta: 10_000,
-      ropeScaling: { kind: "none" },
-      tieWordEmbeddings: false,
-      attentionBias: false,
-      mlpBias: false,
       eosIds: [],
+      tieWordEmbeddings: false,
+      norm: { kind: "rms", epsilon: 1e-6, plusOne: false },
+      attentionKinds: [
+        { window: null, rotary: { theta: 10_000, dim: 16, scaling: { kind: "none" } } },
+      ],
+      layerKinds: [0, 0, 0],
+      attentionScale: 0.25,
+      biases: { qkv: false, attentionOutput: false, mlp: false },
+      activation: "silu",
+      names: llamaNames,
     });
   });
 
@@ -53,10 +58,13 @@ describe("parseModelConfig", () => {
       mlpBias: true,
       eosIds: [1, 2],
     };
-    expect(parseModelConfig(llamaConfigJson(reference))).toEqual({
+    const { normEpsilon, ropeTheta, attentionBias, mlpBias, ...same } = reference;
+    expect(parseModelConfig(llamaConfigJson(reference))).toMatchObject({
       architecture: "llama",
-      ropeScaling: { kind: "none" },
-      ...reference,
+      ...same,
+      norm: { epsilon: normEpsilon },
+      attentionKinds: [{ rotary: { theta: ropeTheta, dim: reference.headDim } }],
+      biases: { qkv: attentionBias, attentionOutput: attentionBias, mlp: mlpBias },
     });
   });
 
@@ -83,15 +91,13 @@ describe("parseModelConfig", () => {
     const four = parseModelConfig({ ...required, rope_theta: 500_000, rope_scaling: llama3 });
     const nested = { ...llama3, rope_theta: 500_000 };
     const five = parseModelConfig({ ...required, rope_parameters: nested });
-    expect(four).toMatchObject({ ropeTheta: 500_000, ropeScaling: scaling });
+    expect(four.attentionKinds[0]!.rotary).toEqual({ theta: 500_000, dim: 16, scaling });
     expect(five).toEqual(four);
     const old = parseModelConfig({ ...required, rope_scaling: { type: "linear", factor: 2 } });
-    expect(old.ropeScaling).toEqual({ kind: "linear", factor: 2 });
+    expect(old.attentionKinds[0]!.rotary!.scaling).toEqual({ kind: "linear", factor: 2 });
     const plain = { rope_type: "default", rope_theta: 7 };
-    expect(parseModelConfig({ ...required, rope_parameters: plain })).toMatchObject({
-      ropeTheta: 7,
-      ropeScaling: { kind: "none" },
-    });
+    const { rotary } = parseModelConfig({ ...required, rope_parameters: plain }).attentionKinds[0]!;
+    expect(rotary).toEqual({ theta: 7, dim: 16, scaling: { kind: "none" } });
   });
 
   test("prefers the end tokens of generation_config.json", () => {
@@ -111,8 +117,8 @@ describe("parseModelConfig", () => {
     ["null", null, "format", "config.json: expected an object, got null"],
     ["an array", [], "format", "expected an object, got []"],
     ["text", "llama", "format", 'expected an object, got "llama"'],
-    ["another architecture", { model_type: "qwen3" }, "unsupported", 'got "qwen3"'],
-    ["no architecture", {}, "unsupported", 'model_type: expected "llama", got undefined'],
+    ["another architecture", { model_type: "bert" }, "unsupported", 'got "bert"'],
+    ["no architecture", {}, "unsupported", "model_type: expected one of llama, got undefined"],
     ["another activation", { ...required, hidden_act: "gelu" }, "unsupported", 'got "gelu"'],
     [
       "another rotary scaling",

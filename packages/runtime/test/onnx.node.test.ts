@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import {
   type AttentionProfile,
-  buildLlama,
+  buildDecoder,
   buildProbe,
   groupedQueryAttention,
   parseModelConfig,
@@ -222,13 +222,13 @@ async function tinyCheckpoint(reference = tinyConfig, dtype: "F32" | "BF16" = "B
 describe.for<[string, AttentionProfile]>([
   ["segmented", segmentedAttention],
   ["grouped-query", groupedQueryAttention],
-])("buildLlama with %s attention", ([, profile]) => {
+])("buildDecoder with %s attention", ([, profile]) => {
   test.for([
     ["a small model", tinyConfig],
     ["biases, grouped queries and a head of its own", grouped],
   ] as const)("is a valid graph over the file's own bytes: %s", async ([, reference]) => {
     const { config, files, weights } = await tinyCheckpoint(reference);
-    const bytes = buildLlama(config, { weights, quantization: null }, profile);
+    const bytes = buildDecoder(config, { weights, quantization: null }, profile);
     const model = readOnnx(bytes);
     expectValidGraph(model);
     const covered = externalRanges(model);
@@ -251,7 +251,7 @@ describe.for<[string, AttentionProfile]>([
     files.add("q.safetensors", Uint8Array.from(parts.flatMap((part) => [...part])));
     const quantized = await readWeights(files, "q.safetensors");
     const quantization = { blockSize: 16, accuracyLevel: 4 } as const;
-    const model = readOnnx(buildLlama(config, { weights: quantized, quantization }, profile));
+    const model = readOnnx(buildDecoder(config, { weights: quantized, quantization }, profile));
     expectValidGraph(model);
     const products = model.graph.node.filter((node) => node.opType === "MatMulNBits");
     // q with k and v, o, gate with up, down; and the head.
@@ -271,7 +271,7 @@ test("the graphs of the embedded models are valid and small", async () => {
       JSON.parse(readFileSync(new URL("config.json", folder), "utf8")),
     );
     const weights = await readWeights(files, "model.safetensors");
-    const bytes = buildLlama(config, { weights, quantization: null }, segmentedAttention);
+    const bytes = buildDecoder(config, { weights, quantization: null }, segmentedAttention);
     expectValidGraph(readOnnx(bytes));
     expect(bytes.length).toBeLessThan(60_000);
   }
@@ -290,7 +290,7 @@ test("a checkpoint that lacks a tensor, or has it in another shape or type, is r
     const weight = changed.get(name)!;
     if (change === null) changed.delete(name);
     else changed.set(name, { ...weight, ...change });
-    return buildLlama(config, { weights: changed, quantization: null }, segmentedAttention);
+    return buildDecoder(config, { weights: changed, quantization: null }, segmentedAttention);
   };
   for (const name of weights.keys()) {
     expect(build(name, null)).toThrow(expect.objectContaining({ code: "format" }));

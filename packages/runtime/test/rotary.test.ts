@@ -1,21 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type ModelConfig, parseModelConfig, type RopeScaling } from "../src/index.ts";
-import { fillRotary, rotaryFrequencies, rotateKey } from "../src/sequence/rotary.ts";
+import type { RopeScaling } from "../src/index.ts";
+import { fillRotary, rotateKey, rotationOf } from "../src/sequence/rotary.ts";
 
-const plain = parseModelConfig({
-  model_type: "llama",
-  vocab_size: 10,
-  hidden_size: 16,
-  intermediate_size: 16,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  max_position_embeddings: 64,
-});
-
-const frequencies = (headDim: number, ropeTheta: number, ropeScaling: RopeScaling) =>
-  rotaryFrequencies({ ...plain, headDim, ropeTheta, ropeScaling } satisfies ModelConfig);
+const frequencies = (dim: number, theta: number, scaling: RopeScaling) =>
+  rotationOf({ theta, dim, scaling }).frequencies;
 
 const none: RopeScaling = { kind: "none" };
 const llama3: RopeScaling = {
@@ -31,7 +21,7 @@ function expectDecimals(actual: ArrayLike<number>, expected: readonly number[]):
   expect(Array.from(actual, (x) => x.toFixed(6))).toEqual(expected.map((x) => x.toFixed(6)));
 }
 
-describe("rotaryFrequencies", () => {
+describe("rotationOf", () => {
   test("falls geometrically from one", () => {
     expectDecimals(frequencies(8, 1e4, none), [1, 0.1, 0.01, 0.001]);
     expectDecimals(frequencies(8, 5e5, none), [1, 0.037606, 0.001414, 0.000053]);
@@ -58,7 +48,12 @@ describe("rotaryFrequencies", () => {
 describe("fillRotary", () => {
   test("puts the angle of each position in a row", () => {
     const [cos, sin] = [new Float32Array(6), new Float32Array(6)];
-    fillRotary(Float64Array.of(1, 0.5), Int32Array.of(0, 3, 2), cos, sin);
+    fillRotary(
+      { frequencies: Float64Array.of(1, 0.5), scale: 1 },
+      Int32Array.of(0, 3, 2),
+      cos,
+      sin,
+    );
     const angles = [0, 0, 3, 1.5, 2, 1];
     expect([...cos]).toEqual(angles.map((angle) => Math.fround(Math.cos(angle))));
     expect([...sin]).toEqual(angles.map((angle) => Math.fround(Math.sin(angle))));

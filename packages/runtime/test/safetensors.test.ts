@@ -183,7 +183,7 @@ async function expectDirectoryOrError(bytes: Uint8Array): Promise<void> {
 }
 
 describe("safetensorsPrefix", () => {
-  test("writes what the reader finds, aligned, for any names", async () => {
+  test("writes what the reader finds, aligned, for any names", { timeout: 30_000 }, async () => {
     const names = fc.uniqueArray(fc.string({ unit: "binary" }), { maxLength: 5 });
     const tensors = names.chain((list) =>
       fc.tuple(

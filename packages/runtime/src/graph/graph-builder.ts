@@ -18,6 +18,7 @@ const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "MatMulNBits",
   "QuickGelu",
   "RotaryEmbedding",
+  "SkipLayerNormalization",
   "SkipSimplifiedLayerNormalization",
 ]);
 

@@ -1,17 +1,10 @@
-import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
+import type { Projection } from "../architectures/projections.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 
-/** A projection `y = x · Wᵀ (+ b)` of a checkpoint: `W` is stored `[outputs, inputs]`. */
-export interface Projection {
-  /** Name without `.weight`. */
-  readonly name: string;
-  readonly outputs: number;
-  readonly bias?: boolean;
-}
-
 /**
- * Applies projections that share the input `x`, `[s, inputs]`, and returns one result each.
+ * Applies projections that share the input `x`, `[.., inputs]`, and returns one result each.
  *
  * Weights whose bytes follow each other in the file become a single matrix product, split
  * afterwards: fewer nodes, the same bytes. Floating-point weights are used as stored (`FusedMatMul`
@@ -22,17 +15,20 @@ export function project(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
   x: string,
-  inputs: number,
   projections: readonly Projection[],
 ): readonly string[] {
   const run = checkpoint.weights.has(`${projections[0]!.name}.weight.quantized`)
     ? quantizedProduct
     : floatProduct;
-  const joined = run(graph, checkpoint, x, inputs, projections);
+  const joined = run(graph, checkpoint, x, projections);
   const results =
     joined === null
-      ? projections.map((projection) => run(graph, checkpoint, x, inputs, [projection])!)
-      : split(graph, joined, projections);
+      ? projections.map((projection) => run(graph, checkpoint, x, [projection])!)
+      : splitColumns(
+          graph,
+          joined,
+          projections.map(({ outputs }) => outputs),
+        );
   return results.map((result, i) => addBias(graph, checkpoint, result, projections[i]!));
 }
 
@@ -41,9 +37,9 @@ function floatProduct(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
   x: string,
-  inputs: number,
   projections: readonly Projection[],
 ): string | null {
+  const { inputs } = projections[0]!;
   const parts = projections.map(({ name, outputs }) =>
     requireWeight(checkpoint.weights, `${name}.weight`, [outputs, inputs]),
   );
@@ -58,9 +54,9 @@ function quantizedProduct(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
   x: string,
-  inputs: number,
   projections: readonly Projection[],
 ): string | null {
+  const { inputs } = projections[0]!;
   const { blockSize, accuracyLevel } = checkpoint.quantization!;
   const blocks = Math.ceil(inputs / blockSize);
   const name = projections.map((projection) => `${projection.name}.weight`).join("+");
@@ -94,14 +90,14 @@ function quantizedProduct(
   );
 }
 
-function split(
+/** Cuts the last dimension into parts of the given widths. */
+export function splitColumns(
   graph: GraphBuilder,
   joined: string,
-  projections: readonly Projection[],
+  widths: readonly number[],
 ): readonly string[] {
-  if (projections.length === 1) return [joined];
-  const sizes = graph.ints(projections.map((projection) => projection.outputs));
-  return graph.nodes("Split", [joined, sizes], projections.length, { axis: { int: -1 } });
+  if (widths.length === 1) return [joined];
+  return graph.nodes("Split", [joined, graph.ints(widths)], widths.length, { axis: { int: -1 } });
 }
 
 function addBias(
@@ -110,7 +106,7 @@ function addBias(
   result: string,
   { name, outputs, bias }: Projection,
 ): string {
-  if (bias !== true) return result;
+  if (!bias) return result;
   return graph.node("Add", [result, vector(graph, checkpoint, `${name}.bias`, outputs)]);
 }
 

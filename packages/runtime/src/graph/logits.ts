@@ -1,10 +1,11 @@
-import type { ModelConfig } from "../load/config.ts";
+import { headProjection, type Projection } from "../architectures/projections.ts";
+import type { ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { project } from "./linear.ts";
 
 /**
- * Adds the head: logits of the chosen rows, and their reduction.
+ * Adds the head: logits of the chosen rows of `hidden`, normalized already, and their reduction.
  *
  * Inputs: `logit_rows` int32 `[r]`, the rows of the block to compute logits for (at least one),
  * `top_extent` int64 `[2]`, how many of those rows and how many ids of each the reduction reads,
@@ -20,18 +21,11 @@ export function addLogits(
   config: ModelConfig,
   checkpoint: Checkpoint,
   hidden: string,
-  normalize: (rows: string) => string,
 ): void {
   const rows = graph.input("logit_rows", "int32", ["r"]);
   const gathered = graph.node("Gather", [hidden, rows], { axis: { int: 1 } });
-  const flat = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
-  const chosen = normalize(flat);
-  const [logits] = project(graph, checkpoint, chosen, config.hiddenSize, [
-    {
-      name: config.tieWordEmbeddings ? headOfTied(checkpoint) : "lm_head",
-      outputs: config.vocabSize,
-    },
-  ]);
+  const chosen = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
+  const [logits] = project(graph, checkpoint, chosen, [storedHead(config, checkpoint)]);
   graph.output("logits", logits!, "float32", ["r", config.vocabSize]);
 
   const extent = graph.input("top_extent", "int64", [2]);
@@ -57,6 +51,8 @@ function logSumExp(graph: GraphBuilder, rows: string): string {
 }
 
 /** A quantized checkpoint stores the tied head apart, because the table itself stays as it is. */
-function headOfTied(checkpoint: Checkpoint): string {
-  return checkpoint.weights.has("lm_head.weight.quantized") ? "lm_head" : "model.embed_tokens";
+function storedHead(config: ModelConfig, { weights }: Checkpoint): Projection {
+  const head = headProjection(config);
+  const { head: name } = config.names;
+  return weights.has(`${name}.weight.quantized`) ? { ...head, name } : head;
 }

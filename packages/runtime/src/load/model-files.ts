@@ -6,8 +6,9 @@ import {
   safetensorsHeaderLength,
 } from "../weights/safetensors.ts";
 import type { Weight, WeightMap } from "../weights/weight-map.ts";
-import { type ModelConfig, parseModelConfig } from "./config.ts";
+import { parseModelConfig } from "./config.ts";
 import { describeValue } from "./describe-value.ts";
+import type { ModelConfig } from "./model-config.ts";
 
 /** Every engine has it; the compiler's ECMAScript library does not. */
 declare const TextDecoder: new (

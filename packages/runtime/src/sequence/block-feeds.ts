@@ -1,13 +1,22 @@
 import type { ModelInfo } from "@frugal/core";
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
+import type { AttentionRule } from "./attention-rules.ts";
+import { fillBlockBias, narrowBlockBias } from "./block.ts";
+import { fillRotary } from "./rotary.ts";
+
+/** Buffers of one attention kind. */
+interface KindFeeds {
+  readonly rule: AttentionRule;
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+  readonly blockBias: Float32Array;
+}
 
 /** Input tensors of one step and the buffers behind them. */
 export interface BlockFeeds {
   readonly ids: Int32Array;
-  readonly cos: Float32Array;
-  readonly sin: Float32Array;
-  readonly blockBias: Float32Array;
+  readonly kinds: readonly KindFeeds[];
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
@@ -23,15 +32,19 @@ const keptSizes = 32;
  */
 export class BlockFeedsPool {
   readonly #ort: Ort;
+  readonly #rules: readonly AttentionRule[];
   readonly #hiddenSize: number;
-  readonly #half: number;
   readonly #group: number;
   readonly #kept = new Map<number, BlockFeeds>();
 
-  constructor(ort: Ort, { hiddenSize, headDim, heads, kvHeads }: ModelInfo) {
+  constructor(
+    ort: Ort,
+    { hiddenSize, heads, kvHeads }: ModelInfo,
+    rules: readonly AttentionRule[],
+  ) {
     this.#ort = ort;
+    this.#rules = rules;
     this.#hiddenSize = hiddenSize;
-    this.#half = headDim / 2;
     this.#group = heads / kvHeads;
   }
 
@@ -54,22 +67,35 @@ export class BlockFeedsPool {
 
   #create(rows: number, ids: Int32Array, embeddings: Float32Array): BlockFeeds {
     const { Tensor } = this.#ort;
-    const cos = new Float32Array(rows * this.#half);
-    const sin = new Float32Array(rows * this.#half);
-    const blockBias = new Float32Array(rows * this.#group * rows);
     const embeddingRows = embeddings.length / this.#hiddenSize;
-    return {
-      ids,
-      cos,
-      sin,
-      blockBias,
-      tensors: {
-        input_ids: new Tensor("int32", ids, [ids.length]),
-        input_embeddings: new Tensor("float32", embeddings, [embeddingRows, this.#hiddenSize]),
-        cos: new Tensor("float32", cos, [rows, this.#half]),
-        sin: new Tensor("float32", sin, [rows, this.#half]),
-        block_bias: new Tensor("float32", blockBias, [1, 1, rows * this.#group, rows]),
-      },
+    const tensors: Record<string, Tensor> = {
+      input_ids: new Tensor("int32", ids, [ids.length]),
+      input_embeddings: new Tensor("float32", embeddings, [embeddingRows, this.#hiddenSize]),
     };
+    const biasRows = rows * this.#group;
+    const kinds = this.#rules.map((rule, kind): KindFeeds => {
+      const half = rule.rotation?.frequencies.length ?? 0;
+      const cos = new Float32Array(rows * half);
+      const sin = new Float32Array(rows * half);
+      const blockBias = new Float32Array(biasRows * rows);
+      tensors[`cos.${kind}`] = new Tensor("float32", cos, [rows, half]);
+      tensors[`sin.${kind}`] = new Tensor("float32", sin, [rows, half]);
+      tensors[`block_bias.${kind}`] = new Tensor("float32", blockBias, [1, 1, biasRows, rows]);
+      return { rule, cos, sin, blockBias };
+    });
+    return { ids, kinds, tensors };
+  }
+}
+
+/** Fills in masks and rotary tables of a block whose rows stand at `positions`. */
+export function fillBlock(
+  { kinds }: BlockFeeds,
+  parents: Int32Array | undefined,
+  positions: Int32Array,
+): void {
+  for (const { rule, cos, sin, blockBias } of kinds) {
+    if (rule.rotation !== null) fillRotary(rule.rotation, positions, cos, sin);
+    fillBlockBias(parents, positions.length, blockBias);
+    if (rule.window !== null) narrowBlockBias(positions, rule.window, blockBias);
   }
 }

@@ -87,3 +87,18 @@ export function fillBlockBias(
     for (let next = rows; next < stride; next += rows) bias.copyWithin(at + next, at, at + rows);
   }
 }
+
+/**
+ * Masks in a block bias what a sliding window leaves out: row `i` no longer sees the ancestors that
+ * are `window` or more positions before it. Unchecked, as {@link fillBlockBias}.
+ */
+export function narrowBlockBias(positions: Int32Array, window: number, bias: Float32Array): void {
+  const rows = positions.length;
+  const stride = bias.length / rows;
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < i; j++) {
+      if (positions[i]! - positions[j]! < window) continue;
+      for (let at = i * stride + j; at < (i + 1) * stride; at += rows) bias[at] = masked;
+    }
+  }
+}

@@ -8,6 +8,9 @@ export interface KvShape {
   readonly headDim: number;
 }
 
+/** By layer, radians per position of the pairs of a key's channels; null where keys stay as they are. */
+export type KeyFrequencies = readonly (Float64Array | null)[];
+
 /** Buffers of a cache, shared by forks until one of them writes. */
 interface KvBuffers {
   readonly capacity: number;
@@ -77,9 +80,9 @@ export class KvStore {
     return this.#bias;
   }
 
-  /** Rotary position that the row in a used slot was written with, or rotated to since. */
-  positionOf(slot: number): number {
-    return this.#positions[slot]!;
+  /** Rotary positions that the rows in used slots were written with, or rotated to since. */
+  get positions(): Int32Array {
+    return this.#positions.subarray(0, this.#length);
   }
 
   /**
@@ -113,12 +116,13 @@ export class KvStore {
   }
 
   /**
-   * Keeps the given slots and renumbers them from 0. With `frequencies` the keys that are not at
-   * the position of their new slot are rotated there.
+   * Keeps the given slots and renumbers them from 0. With `frequencies`, one array per layer or
+   * null where the layer does not rotate, the keys that are not at the position of their new slot
+   * are rotated there.
    *
    * @throws {@link InferenceError} `range` unless the slots are ascending and inside `[0, length)`.
    */
-  keep(slots: Uint32Array, frequencies: Float64Array | null): void {
+  keep(slots: Uint32Array, frequencies: KeyFrequencies | null): void {
     const still = checkSlots(slots, this.#length);
     const rest = slots.length;
     let stale = still;
@@ -236,31 +240,44 @@ export class KvStore {
   }
 
   /** Rotates the keys of slots `[from, to)` to the position of their slot. */
-  #renumber(from: number, to: number, frequencies: Float64Array): void {
+  #renumber(from: number, to: number, frequencies: KeyFrequencies): void {
     const { kvHeads, headDim } = this.#shape;
     const { capacity } = this.#buffers;
-    const cos = new Float64Array(frequencies.length);
-    const sin = new Float64Array(frequencies.length);
+    let turns = new Map<Float64Array | null, Turn>();
     let known = 0;
     for (let slot = from; slot < to; slot++) {
       const delta = slot - this.#positions[slot]!;
       if (delta === 0) continue;
       // Evicted spans shift whole runs of rows by the same distance.
-      if (delta !== known) {
-        for (let c = 0; c < frequencies.length; c++) {
-          cos[c] = Math.cos(delta * frequencies[c]!);
-          sin[c] = Math.sin(delta * frequencies[c]!);
-        }
-        known = delta;
-      }
-      for (const key of this.keys) {
+      if (delta !== known) turns = turnsBy(delta, frequencies);
+      known = delta;
+      for (const [layer, key] of this.keys.entries()) {
+        const turn = turns.get(frequencies[layer]!);
+        if (turn === undefined) continue;
         for (let head = 0; head < kvHeads; head++) {
-          rotateKey(key, (head * capacity + slot) * headDim, cos, sin);
+          rotateKey(key, (head * capacity + slot) * headDim, turn.cos, turn.sin);
         }
       }
       this.#positions[slot] = slot;
     }
   }
+}
+
+/** Cosines and sines of a rotation. */
+interface Turn {
+  readonly cos: Float64Array;
+  readonly sin: Float64Array;
+}
+
+/** The rotation by `delta` positions for every distinct array of frequencies. */
+function turnsBy(delta: number, frequencies: KeyFrequencies): Map<Float64Array | null, Turn> {
+  const turns = new Map<Float64Array | null, Turn>();
+  for (const each of new Set(frequencies)) {
+    if (each === null) continue;
+    const angles = each.map((frequency) => delta * frequency);
+    turns.set(each, { cos: angles.map(Math.cos), sin: angles.map(Math.sin) });
+  }
+  return turns;
 }
 
 function allocate(shape: KvShape, capacity: number): KvBuffers {

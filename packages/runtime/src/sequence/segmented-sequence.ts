@@ -11,19 +11,22 @@ import {
 } from "@frugal/core";
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
-import { checkBlock, fillBlockBias } from "./block.ts";
-import type { BlockFeedsPool } from "./block-feeds.ts";
-import { KvStore } from "./kv-store.ts";
-import { fillPastBias, growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
+import type { AttentionRule } from "./attention-rules.ts";
+import { checkBlock } from "./block.ts";
+import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
+import { type KeyFrequencies, KvStore } from "./kv-store.ts";
+import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
+import { pastBias } from "./past-bias.ts";
 import { checkLogits, joinOutputs, type LogitFeeds, logitOutputs, readStep } from "./outputs.ts";
-import { fillRotary } from "./rotary.ts";
 
 /** What the sequences of one model share. */
 export interface SequenceContext {
   readonly ort: Ort;
   readonly info: ModelInfo;
   readonly capabilities: Capabilities;
-  readonly frequencies: Float64Array;
+  /** How the layers attend, by attention kind. */
+  readonly rules: readonly AttentionRule[];
+  readonly keyFrequencies: KeyFrequencies;
   /** Rows of a long chain that run at once; abort works between such chunks. */
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
@@ -45,11 +48,7 @@ export class SegmentedSequence implements Sequence {
   readonly #context: SequenceContext;
   readonly #relative: boolean;
   readonly #store: KvStore;
-  #past: {
-    readonly keys: readonly Float32Array[];
-    readonly bias: Tensor;
-    readonly feeds: Record<string, Tensor>;
-  } | null = null;
+  #past: BoundCache | null = null;
   /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
@@ -100,7 +99,7 @@ export class SegmentedSequence implements Sequence {
 
   async keep(positions: Uint32Array): Promise<void> {
     this.#check();
-    this.#store.keep(positions, this.#relative ? this.#context.frequencies : null);
+    this.#store.keep(positions, this.#relative ? this.#context.keyFrequencies : null);
     if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
   }
 
@@ -148,7 +147,7 @@ export class SegmentedSequence implements Sequence {
   /** Rotary position of a slot, -1 before the first; on a path of relative positions the slot. */
   #positionOf(slot: number): number {
     const isPath = slot < (this.#open?.start ?? this.#store.length);
-    return slot < 0 || (this.#relative && isPath) ? slot : this.#store.positionOf(slot);
+    return slot < 0 || (this.#relative && isPath) ? slot : this.#store.positions[slot]!;
   }
 
   async #run(
@@ -182,18 +181,17 @@ export class SegmentedSequence implements Sequence {
     { taps = [] }: StepOptions,
     tree: OpenTree | null = null,
   ): Promise<StepOutput> {
-    const { feeds: pool, frequencies, logitFeeds, newKeys, newValues } = this.#context;
+    const { feeds: pool, logitFeeds, newKeys, newValues } = this.#context;
     const rows = positions.length;
     const feeds =
       block.tokens === undefined
         ? pool.forEmbeddings(rows, block.embeddings!.data)
         : pool.forTokens(rows);
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
-    fillRotary(frequencies, positions, feeds.cos, feeds.sin);
-    fillBlockBias(block.parents, rows, feeds.blockBias);
+    fillBlock(feeds, block.parents, positions);
 
     const { outputs, milliseconds } = await this.#context.run(
-      Object.assign(this.#cacheFeeds(tree, rows), feeds.tensors, logitFeeds.for(wanted, rows)),
+      Object.assign(this.#cacheFeeds(positions, tree), feeds.tensors, logitFeeds.for(wanted, rows)),
       [...newKeys, ...newValues, ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
     );
     if (block.tokens !== undefined) pool.giveBack(feeds);
@@ -203,38 +201,43 @@ export class SegmentedSequence implements Sequence {
   }
 
   /**
-   * The inputs of a step with the cache filled in. The tensors live as long as the buffers of the
-   * cache; the object is the sequence's own and is used again. Only where the cache holds branches
-   * does every row have its own mask of it, made for the step.
+   * The inputs of a step with the cache and its masks filled in. The tensors live as long as the
+   * buffers of the cache; the object is the sequence's own and is used again. Only where rows differ
+   * in what they see of the cache is a mask made for the step.
    */
-  #cacheFeeds(tree: OpenTree | null, rows: number): Record<string, Tensor> {
-    const { ort, info } = this.#context;
+  #cacheFeeds(positions: Int32Array, tree: OpenTree | null): Record<string, Tensor> {
+    const { ort, info, rules } = this.#context;
     const store = this.#store;
-    if (this.#past?.keys !== store.keys) {
-      const dims = [info.kvHeads, 1, store.capacity, info.headDim];
-      const bias = new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]);
-      const feeds: Record<string, Tensor> = {};
-      for (let layer = 0; layer < info.layers; layer++) {
-        feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
-        feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
-      }
-      this.#past = { keys: store.keys, bias, feeds };
+    if (this.#past?.keys !== store.keys) this.#past = this.#bindCache();
+    const { feeds, bias: shared } = this.#past;
+    const group = info.heads / info.kvHeads;
+    for (const [kind, { window }] of rules.entries()) {
+      const bias = pastBias(store, tree, positions, window, group);
+      const dims = [1, 1, positions.length * group, store.capacity];
+      feeds[`past_bias.${kind}`] = bias === null ? shared : new ort.Tensor("float32", bias, dims);
     }
-    const { bias, feeds } = this.#past;
-    feeds["past_bias"] = tree === null ? bias : (this.#branchBias(tree, rows) ?? bias);
     return feeds;
   }
 
-  /** The mask of the cache row by row, or null where all rows see all of it. */
-  #branchBias(tree: OpenTree, rows: number): Tensor | null {
-    const { capacity, length } = this.#store;
-    if (tree.start >= length) return null;
+  #bindCache(): BoundCache {
+    const store = this.#store;
     const { ort, info } = this.#context;
-    const group = info.heads / info.kvHeads;
-    const bias = new Float32Array(rows * group * capacity);
-    fillPastBias(tree, length, group, capacity, bias);
-    return new ort.Tensor("float32", bias, [1, 1, rows * group, capacity]);
+    const dims = [info.kvHeads, 1, store.capacity, info.headDim];
+    const feeds: Record<string, Tensor> = {};
+    for (let layer = 0; layer < info.layers; layer++) {
+      feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
+      feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
+    }
+    const bias = new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]);
+    return { keys: store.keys, feeds, bias };
   }
+}
+
+/** Tensors over the buffers of a cache, which last until it moves. */
+interface BoundCache {
+  readonly keys: readonly Float32Array[];
+  readonly feeds: Record<string, Tensor>;
+  readonly bias: Tensor;
 }
 
 function sliceBlock(block: Block, from: number, to: number): Block {

@@ -1,6 +1,7 @@
 import { bfloat16ToFloat32, float16ToFloat32, InferenceError } from "@frugal/core";
 
-import type { ModelConfig } from "../load/config.ts";
+import { headProjection, layerProjections, type Projection } from "../architectures/projections.ts";
+import type { ModelConfig } from "../load/model-config.ts";
 import { checkBlockSize, quantizeBlocks } from "./quantize-blocks.ts";
 import { requireWeight, type Weight, type WeightMap } from "./weight-map.ts";
 import { type PlannedTensor, safetensorsPrefix } from "./write-safetensors.ts";
@@ -59,11 +60,12 @@ export async function quantizeCheckpoint(
       `${name}: expected ${weight.length} bytes in ${weight.location}, got ${bytes.length}`,
     );
   };
-  const jobs = linearWeights(config, bits, headBits);
+  const groups = linearWeights(config, bits, headBits);
+  const jobs = groups.flat();
   const replaced = new Set(jobs.map((job) => job.source));
-  replaced.delete("model.embed_tokens.weight");
+  replaced.delete(`${config.names.embedding}.weight`);
   const kept = [...weights].filter(([name]) => !replaced.has(name));
-  const planned = [...kept.map(([name, weight]) => keep(name, weight)), ...plan(jobs, blockSize)];
+  const planned = [...kept.map(([name, weight]) => keep(name, weight)), ...plan(groups, blockSize)];
   await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
 
   let done = 0;
@@ -72,7 +74,7 @@ export async function quantizeCheckpoint(
     await write(await readWhole(name, weight));
     onProgress?.(++done / total);
   }
-  for (const group of groups(jobs)) {
+  for (const group of groups) {
     const scales: Uint8Array[] = [];
     for (const job of group) {
       const weight = requireWeight(weights, job.source, [job.rows, job.cols]);
@@ -91,46 +93,24 @@ function checkBits(name: string, bits: number): void {
   throw new InferenceError("range", `${name}: expected 4 or 8, got ${bits}`);
 }
 
-/** Linear weights in the order of the graph; consecutive ones of a group share their input. */
-function linearWeights(config: ModelConfig, bits: 4 | 8, headBits: 4 | 8): Job[] {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
-  const jobs: Job[] = [];
-  const add = (name: string, rows: number, cols: number): void => {
-    jobs.push({ source: name, name, rows, cols, bits });
+/** Linear weights in the order of the graph; those of a group read the same input. */
+function linearWeights(config: ModelConfig, bits: 4 | 8, headBits: 4 | 8): Job[][] {
+  const job = ({ name, outputs, inputs }: Projection): Job => {
+    const source = `${name}.weight`;
+    return { source, name: source, rows: outputs, cols: inputs, bits };
   };
+  const groups: Job[][] = [];
   for (let layer = 0; layer < config.layers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    add(`${prefix}.self_attn.q_proj.weight`, heads * headDim, hiddenSize);
-    add(`${prefix}.self_attn.k_proj.weight`, kvHeads * headDim, hiddenSize);
-    add(`${prefix}.self_attn.v_proj.weight`, kvHeads * headDim, hiddenSize);
-    add(`${prefix}.self_attn.o_proj.weight`, hiddenSize, heads * headDim);
-    add(`${prefix}.mlp.gate_proj.weight`, intermediateSize, hiddenSize);
-    add(`${prefix}.mlp.up_proj.weight`, intermediateSize, hiddenSize);
-    add(`${prefix}.mlp.down_proj.weight`, hiddenSize, intermediateSize);
+    const { qkv, attentionOutput, up, down } = layerProjections(config, layer);
+    groups.push(qkv.map(job), [job(attentionOutput)], up.map(job), [job(down)]);
   }
-  jobs.push({
-    source: config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight",
-    name: "lm_head.weight",
-    rows: vocabSize,
-    cols: hiddenSize,
-    bits: headBits,
-  });
-  return jobs;
+  const head = job(headProjection(config));
+  groups.push([{ ...head, name: `${config.names.head}.weight`, bits: headBits }]);
+  return groups;
 }
 
-/** Runs of jobs whose products can be joined: q, k, v and gate, up. */
-function groups(jobs: readonly Job[]): Job[][] {
-  const joined = /\.(k_proj|v_proj|up_proj)\./;
-  const result: Job[][] = [];
-  for (const job of jobs) {
-    if (joined.test(job.name)) result.at(-1)!.push(job);
-    else result.push([job]);
-  }
-  return result;
-}
-
-function plan(jobs: readonly Job[], blockSize: number): PlannedTensor[] {
-  return groups(jobs).flatMap((group) => [
+function plan(groups: readonly Job[][], blockSize: number): PlannedTensor[] {
+  return groups.flatMap((group) => [
     ...group.map(({ name, rows, cols, bits }): PlannedTensor => {
       const shape = [rows, Math.ceil(cols / blockSize), (blockSize * bits) / 8];
       const length = shape.reduce((product, n) => product * n, 1);

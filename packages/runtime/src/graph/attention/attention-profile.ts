@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../../load/config.ts";
+import type { ModelConfig } from "../../load/model-config.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 
 /** A layer's queries, keys and values, `[1, s, heads * headDim]`, before the rotary embedding. */

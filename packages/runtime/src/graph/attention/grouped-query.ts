@@ -1,5 +1,7 @@
+import { InferenceError } from "@frugal/core";
+
 import type { AttentionProfile } from "./attention-profile.ts";
-import { rotate } from "./rotate.ts";
+import { rotaryInputs, rotate } from "./rotate.ts";
 
 /**
  * Attention by ONNX Runtime's `GroupQueryAttention`, with a cache of fixed capacity that is both
@@ -7,16 +9,18 @@ import { rotate } from "./rotate.ts";
  *
  * The way exported decoders work, and the peer that {@link segmentedAttention} is measured against.
  * The rotary embedding is a node of its own, because providers disagree about the positions of the
- * built-in one. Chains only.
+ * built-in one. Chains only, and no sliding windows.
  *
  * Inputs per layer: `past.{l}.key`, `past.{l}.value` `[1, kvHeads, capacity, headDim]`; shared:
- * `seqlens_k` int32 `[1]`, the total length minus one, `total_length` int32 `[1]`, `cos`, `sin`
- * `[s, headDim / 2]`. Outputs per layer: `present.{l}.key`, `present.{l}.value`, of the same shape.
+ * `seqlens_k` int32 `[1]`, the total length minus one, `total_length` int32 `[1]`, `cos.{k}`,
+ * `sin.{k}` `[s, dim / 2]` of attention kind `k`. Outputs per layer: `present.{l}.key`, `present.{l}.value`, of the same shape.
  */
 export const groupedQueryAttention: AttentionProfile = (graph, config) => {
   const { heads, kvHeads, headDim } = config;
-  graph.input("cos", "float32", ["s", headDim / 2]);
-  graph.input("sin", "float32", ["s", headDim / 2]);
+  const kinds = config.attentionKinds.map((kind, index) => {
+    if (kind.window === null) return rotaryInputs(graph, kind.rotary, index);
+    throw new InferenceError("unsupported", "groupedQueryAttention: a sliding window");
+  });
   const lengths = [
     graph.input("seqlens_k", "int32", [1]),
     graph.input("total_length", "int32", [1]),
@@ -27,12 +31,18 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
     const past = ["key", "value"].map((side) =>
       graph.input(`past.${layer}.${side}`, "float32", cache),
     );
-    const rotated = [rotate(graph, query, heads), rotate(graph, key, kvHeads), value];
+    const rotary = kinds[config.layerKinds[layer]!]!;
+    const [q, k] = [rotate(graph, query, heads, rotary), rotate(graph, key, kvHeads, rotary)];
     const [attended, presentKey, presentValue] = graph.nodes(
       "GroupQueryAttention",
-      [...rotated, ...past, ...lengths],
+      [q, k, value, ...past, ...lengths],
       3,
-      { num_heads: { int: heads }, kv_num_heads: { int: kvHeads }, do_rotary: { int: 0 } },
+      {
+        num_heads: { int: heads },
+        kv_num_heads: { int: kvHeads },
+        do_rotary: { int: 0 },
+        scale: { float: config.attentionScale },
+      },
     );
     graph.output(`present.${layer}.key`, presentKey!, "float32", cache);
     graph.output(`present.${layer}.value`, presentValue!, "float32", cache);

@@ -1,7 +1,7 @@
-import type { ModelConfig } from "../../load/config.ts";
+import type { ModelConfig } from "../../load/model-config.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import type { AttentionProfile } from "./attention-profile.ts";
-import { rotate } from "./rotate.ts";
+import { rotaryInputs, rotate } from "./rotate.ts";
 
 /**
  * Attention over two segments, the cache and the new rows, without ever joining them.
@@ -15,36 +15,35 @@ import { rotate } from "./rotate.ts";
  * is read once per KV head and not once per query head.
  *
  * The rows of a KV head are ordered by new row, then by query head of the group. Inputs per layer:
- * `past.{l}.key`, `past.{l}.value` `[kvHeads, 1, capacity, headDim]`; shared: `past_bias`
- * `[1, 1, 1 or s * group, capacity]`, `block_bias` `[1, 1, s * group, s]`, `cos`, `sin` `[s, headDim / 2]`.
- * Outputs per layer: `new.{l}.key`, `new.{l}.value` `[kvHeads, 1, s, headDim]`.
+ * `past.{l}.key`, `past.{l}.value` `[kvHeads, 1, capacity, headDim]`; per attention kind:
+ * `past_bias.{k}` `[1, 1, 1 or s * group, capacity]`, `block_bias.{k}` `[1, 1, s * group, s]`, and
+ * where it rotates `cos.{k}`, `sin.{k}` `[s, dim / 2]`. Outputs per layer: `new.{l}.key`,
+ * `new.{l}.value` `[kvHeads, 1, s, headDim]`.
  */
 export const segmentedAttention: AttentionProfile = (graph, config) => {
-  const { heads, kvHeads, headDim } = config;
-  graph.input("cos", "float32", ["s", headDim / 2]);
-  graph.input("sin", "float32", ["s", headDim / 2]);
-  const pastBias = graph.input("past_bias", "float32", [1, 1, "biases", "capacity"]);
-  const blockBias = graph.input("block_bias", "float32", [1, 1, "s * group", "s"]);
-  const segments = graph.node("Concat", [length(graph, pastBias), length(graph, blockBias)], {
-    axis: { int: 0 },
-  });
+  const { heads, kvHeads, headDim, attentionScale } = config;
+  const kinds = config.attentionKinds.map(({ rotary }, kind) => ({
+    rotary: rotaryInputs(graph, rotary, kind),
+    ...addBiases(graph, kind),
+  }));
   const cache = [kvHeads, 1, "capacity", headDim];
   const rows = [kvHeads, 1, "s", headDim];
 
   return (layer, { query, key, value }) => {
+    const { rotary, pastBias, blockBias, segments } = kinds[config.layerKinds[layer]!]!;
     const pastKey = graph.input(`past.${layer}.key`, "float32", cache);
     const pastValue = graph.input(`past.${layer}.value`, "float32", cache);
-    const newKey = toHeads(graph, rotate(graph, key, kvHeads), kvHeads, headDim);
+    const newKey = toHeads(graph, rotate(graph, key, kvHeads, rotary), kvHeads, headDim);
     const newValue = toHeads(graph, value, kvHeads, headDim);
     graph.output(`new.${layer}.key`, newKey, "float32", rows);
     graph.output(`new.${layer}.value`, newValue, "float32", rows);
 
-    const queries = stackGroups(graph, rotate(graph, query, heads), config);
+    const queries = stackGroups(graph, rotate(graph, query, heads, rotary), config);
     const scores = graph.node(
       "Concat",
       [
-        graph.node("Add", [products(graph, queries, pastKey, headDim), pastBias]),
-        graph.node("Add", [products(graph, queries, newKey, headDim), blockBias]),
+        graph.node("Add", [products(graph, queries, pastKey, attentionScale), pastBias]),
+        graph.node("Add", [products(graph, queries, newKey, attentionScale), blockBias]),
       ],
       { axis: { int: 3 } },
     );
@@ -57,6 +56,15 @@ export const segmentedAttention: AttentionProfile = (graph, config) => {
     return unstackGroups(graph, attended, config);
   };
 };
+
+/** Masks of the two segments, and their lengths. */
+function addBiases(graph: GraphBuilder, kind: number) {
+  const past = [1, 1, `past_rows.${kind}`, "capacity"];
+  const pastBias = graph.input(`past_bias.${kind}`, "float32", past);
+  const blockBias = graph.input(`block_bias.${kind}`, "float32", [1, 1, "s * group", "s"]);
+  const lengths = [length(graph, pastBias), length(graph, blockBias)];
+  return { pastBias, blockBias, segments: graph.node("Concat", lengths, { axis: { int: 0 } }) };
+}
 
 /** Size of the last of four dimensions. */
 function length(graph: GraphBuilder, value: string): string {
@@ -88,9 +96,9 @@ function unstackGroups(graph: GraphBuilder, rows: string, config: ModelConfig): 
 }
 
 /** Scaled dot products, `[kvHeads, 1, s * group, keys]`. */
-function products(graph: GraphBuilder, queries: string, keys: string, headDim: number): string {
+function products(graph: GraphBuilder, queries: string, keys: string, scale: number): string {
   return graph.node("FusedMatMul", [queries, keys], {
     transB: { int: 1 },
-    alpha: { float: 1 / Math.sqrt(headDim) },
+    alpha: { float: scale },
   });
 }

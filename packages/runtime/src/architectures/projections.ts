@@ -1,0 +1,75 @@
+import type { ModelConfig } from "../load/model-config.ts";
+
+/** A projection `y = x · Wᵀ (+ b)` of a checkpoint: `W` is stored `[outputs, inputs]`. */
+export interface Projection {
+  /** Name without `.weight`. */
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly bias: boolean;
+}
+
+/** The projections of a layer; those of a list read the same input. */
+export interface LayerProjections {
+  readonly qkv: readonly Projection[];
+  readonly attentionOutput: Projection;
+  readonly up: readonly Projection[];
+  readonly down: Projection;
+}
+
+/** Widths of queries, keys and values. */
+export function qkvWidths({ heads, kvHeads, headDim }: ModelConfig): readonly number[] {
+  return [heads * headDim, kvHeads * headDim, kvHeads * headDim];
+}
+
+/** Widths of what the MLP's first projections give: gate and up. */
+export function upWidths({ intermediateSize }: ModelConfig): readonly number[] {
+  return [intermediateSize, intermediateSize];
+}
+
+/** The projections of layer `layer` with their names in the checkpoint. */
+export function layerProjections(config: ModelConfig, layer: number): LayerProjections {
+  const { hiddenSize, intermediateSize, biases, names } = config;
+  const prefix = `${names.layers}.${layer}`;
+  const one = (name: string, inputs: number, outputs: number, bias: boolean): Projection => ({
+    name: `${prefix}.${name}`,
+    inputs,
+    outputs,
+    bias,
+  });
+  const several = (modules: readonly string[], widths: readonly number[], bias: boolean) =>
+    modules.map((name, i) => one(name, hiddenSize, widths[i]!, bias));
+  const width = config.heads * config.headDim;
+  const { qkv, attentionOutput, up, down } = names.layer;
+  return {
+    qkv: several(qkv, qkvWidths(config), biases.qkv),
+    attentionOutput: one(attentionOutput, width, hiddenSize, biases.attentionOutput),
+    up: several(up, upWidths(config), biases.mlp),
+    down: one(down, intermediateSize, hiddenSize, biases.mlp),
+  };
+}
+
+/** The projection to logits; of a tied model, the table of embeddings. */
+export function headProjection(config: ModelConfig): Projection {
+  const { hiddenSize, vocabSize, tieWordEmbeddings, names } = config;
+  const name = tieWordEmbeddings ? names.embedding : names.head;
+  return { name, inputs: hiddenSize, outputs: vocabSize, bias: false };
+}
+
+/** Number of weights of a decoder. */
+export function countParameters(config: ModelConfig): number {
+  const { hiddenSize, vocabSize, names } = config;
+  const size = ({ inputs, outputs, bias }: Projection): number =>
+    outputs * (bias ? inputs + 1 : inputs);
+  const { layer } = names;
+  const norms = [layer.beforeAttention, layer.afterAttention, layer.beforeMlp, layer.afterMlp];
+  const normSize = hiddenSize * (config.norm.kind === "layer" ? 2 : 1);
+  let total = vocabSize * hiddenSize + normSize;
+  if (!config.tieWordEmbeddings) total += size(headProjection(config));
+  for (let index = 0; index < config.layers; index++) {
+    const { qkv, attentionOutput, up, down } = layerProjections(config, index);
+    for (const projection of [...qkv, attentionOutput, ...up, down]) total += size(projection);
+    total += normSize * norms.filter((name) => name !== null).length;
+  }
+  return total;
+}

@@ -1,0 +1,177 @@
+import { InferenceError } from "@frugal/core";
+
+import {
+  layerProjections,
+  type Projection,
+  qkvWidths,
+  upWidths,
+} from "../architectures/projections.ts";
+import type { Activation, ModelConfig } from "../load/model-config.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { onnxTypeOf, requireWeight } from "../weights/weight-map.ts";
+import type { AttentionProfile, LayerAttention } from "./attention/attention-profile.ts";
+import { GraphBuilder } from "./graph-builder.ts";
+import { project, splitColumns } from "./linear.ts";
+import { addLogits } from "./logits.ts";
+import { normalize, normalizeStream, type Stream } from "./norm.ts";
+
+/** Layers of a decoder: from `from`, up to and without `to`. */
+export interface LayerRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the parts of a decoder are built with. */
+interface Decoder {
+  readonly graph: GraphBuilder;
+  readonly config: ModelConfig;
+  readonly checkpoint: Checkpoint;
+}
+
+/**
+ * Builds the ONNX graph of a decoder over a checkpoint's own bytes: all of it, or a range of its
+ * layers with the final norm and the head after them.
+ *
+ * Inputs, with `s` rows per block: `input_ids` int32 `[t]` and `input_embeddings` `[e, hidden]`,
+ * concatenated in this order (one of the two is empty), those of the attention profile, and those
+ * of {@link addLogits}. A range that begins above layer 0 has no `input_ids`; its
+ * `input_embeddings` are hidden states, `hidden.{from}` of what runs below. Outputs: the profile's,
+ * the logits, `hidden.{l}` `[1, s, hidden]` for the input of every layer `l` of the range and for
+ * the output of the last one, and `hidden.final`, the latter after the final norm. Layers keep their
+ * numbers in every name.
+ *
+ * Every constant is a reference into the checkpoint's files: the model that this returns has some
+ * tens of kilobytes.
+ *
+ * @throws {@link InferenceError} `range` for layers that the model does not have; `format` or
+ *   `shape` if a tensor is missing or does not fit the configuration; `unsupported` for a weight
+ *   type that ONNX Runtime cannot cast.
+ */
+export function buildDecoder(
+  config: ModelConfig,
+  checkpoint: Checkpoint,
+  profile: AttentionProfile,
+  range: LayerRange = { from: 0, to: config.layers },
+): Uint8Array {
+  checkRange(range, config.layers);
+  const graph = new GraphBuilder();
+  const decoder: Decoder = { graph, config, checkpoint };
+  let stream: Stream = { hidden: addInput(decoder, range.from), update: null };
+  const attention = profile(graph, config);
+  const rows = [1, "s", config.hiddenSize];
+  for (let layer = range.from; layer < range.to; layer++) {
+    const { input, output } = graph.scope(`layer.${layer}`, () =>
+      addLayer(decoder, attention, layer, stream),
+    );
+    graph.output(`hidden.${layer}`, input, "float32", rows);
+    stream = output;
+  }
+  const final = readStream(decoder, config.names.finalNorm, stream);
+  graph.output(`hidden.${range.to}`, final.sum, "float32", rows);
+  graph.output("hidden.final", final.normalized, "float32", rows);
+  addLogits(graph, config, checkpoint, final.normalized);
+  return graph.finish(config.architecture);
+}
+
+function checkRange({ from, to }: LayerRange, layers: number): void {
+  if (Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= layers) {
+    return;
+  }
+  throw new InferenceError(
+    "range",
+    `range: expected layers inside [0, ${layers}), got [${from}, ${to})`,
+  );
+}
+
+/** The first rows of the stream, `[1, s, hidden]`. */
+function addInput({ graph, config, checkpoint }: Decoder, from: number): string {
+  const { hiddenSize, vocabSize, names } = config;
+  const ids = from === 0 ? graph.input("input_ids", "int32", ["t"]) : null;
+  const rows = graph.input("input_embeddings", "float32", ["e", hiddenSize]);
+  const axis = graph.ints([0]);
+  if (ids === null) return graph.node("Unsqueeze", [rows, axis]);
+  const name = `${names.embedding}.weight`;
+  const weight = requireWeight(checkpoint.weights, name, [vocabSize, hiddenSize]);
+  const table = graph.external(name, onnxTypeOf(name, weight), weight.shape, weight);
+  const gathered = graph.node("Gather", [table, ids]);
+  const widened =
+    weight.dtype === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
+  const joined = graph.node("Concat", [widened, rows], { axis: { int: 0 } });
+  return graph.node("Unsqueeze", [joined, axis]);
+}
+
+/** Adds one layer; returns its input, summed up, and its output. */
+function addLayer(
+  decoder: Decoder,
+  attention: LayerAttention,
+  layer: number,
+  stream: Stream,
+): { readonly input: string; readonly output: Stream } {
+  const { graph, config, checkpoint } = decoder;
+  const prefix = `${config.names.layers}.${layer}`;
+  const { beforeAttention, afterAttention, beforeMlp, afterMlp } = config.names.layer;
+  const named = (name: string | null) => (name === null ? null : `${prefix}.${name}`);
+  const projections = layerProjections(config, layer);
+
+  const before = readStream(decoder, named(beforeAttention), stream);
+  const [query, key, value] = projectTo(
+    decoder,
+    before.normalized,
+    projections.qkv,
+    qkvWidths(config),
+  );
+  const attended = attention(layer, { query: query!, key: key!, value: value! });
+  const [mixed] = project(graph, checkpoint, attended, [projections.attentionOutput]);
+
+  const middle = readStream(decoder, named(beforeMlp), {
+    hidden: before.sum,
+    update: afterSublayer(decoder, named(afterAttention), mixed!),
+  });
+  const [gate, up] = projectTo(decoder, middle.normalized, projections.up, upWidths(config));
+  const gated = graph.node("Mul", [activate(graph, config.activation, gate!), up!]);
+  const [down] = project(graph, checkpoint, gated, [projections.down]);
+  const update = afterSublayer(decoder, named(afterMlp), down!);
+  return { input: before.sum, output: { hidden: middle.sum, update } };
+}
+
+/** The stream's sum, and what the next sublayer reads of it: normalized where there is a norm. */
+function readStream(
+  { graph, config, checkpoint }: Decoder,
+  norm: string | null,
+  stream: Stream,
+): { readonly normalized: string; readonly sum: string } {
+  if (norm !== null) {
+    return normalizeStream(graph, checkpoint, norm, config.hiddenSize, config.norm, stream);
+  }
+  const { hidden, update } = stream;
+  const sum = update === null ? hidden : graph.node("Add", [hidden, update]);
+  return { normalized: sum, sum };
+}
+
+/** What a sublayer adds to the stream: its result, normalized where there is a norm. */
+function afterSublayer(
+  { graph, config, checkpoint }: Decoder,
+  norm: string | null,
+  result: string,
+): string {
+  if (norm === null) return result;
+  return normalize(graph, checkpoint, norm, config.hiddenSize, config.norm, result);
+}
+
+/** Results of the given widths, from a projection for each or from one for all. */
+function projectTo(
+  { graph, checkpoint }: Decoder,
+  x: string,
+  projections: readonly Projection[],
+  widths: readonly number[],
+): readonly string[] {
+  const results = project(graph, checkpoint, x, projections);
+  return results.length === widths.length ? results : splitColumns(graph, results[0]!, widths);
+}
+
+function activate(graph: GraphBuilder, activation: Activation, x: string): string {
+  // x * sigmoid(x): SiLU.
+  if (activation === "silu") return graph.node("QuickGelu", [x], { alpha: { float: 1 } });
+  const approximate = activation === "gelu-tanh" ? "tanh" : "none";
+  return graph.node("Gelu", [x], { approximate: { string: approximate } });
+}

@@ -1,0 +1,83 @@
+import type { Rotary } from "./rope-config.ts";
+
+/** Normalisation of a row: RMS norm, or layer norm with its bias. */
+export interface Norm {
+  readonly kind: "rms" | "layer";
+  readonly epsilon: number;
+  /** The scale is stored minus one, as Gemma does. */
+  readonly plusOne: boolean;
+}
+
+/** How a layer attends: layers that share it share masks and rotary tables. */
+export interface AttentionKind {
+  /** A row sees the keys less than this many positions before it; null: all of them. */
+  readonly window: number | null;
+  /** Null where queries and keys are not rotated. */
+  readonly rotary: Rotary | null;
+}
+
+/** Nonlinearity of the MLP; `gelu-tanh` is the approximation of GPT-2 and Gemma. */
+export type Activation = "silu" | "gelu" | "gelu-tanh";
+
+/**
+ * Names of a layer's modules below its prefix. A norm that is null is not there, which is also what
+ * tells models that normalize before a sublayer from those that do it after, or both.
+ */
+export interface LayerNames {
+  readonly beforeAttention: string | null;
+  readonly afterAttention: string | null;
+  readonly beforeMlp: string | null;
+  readonly afterMlp: string | null;
+  /** Query, key and value projections, or one that gives all three. */
+  readonly qkv: readonly string[];
+  readonly attentionOutput: string;
+  /** Gate and up projections, one that gives both, or the only one of an MLP without a gate. */
+  readonly up: readonly string[];
+  readonly down: string;
+}
+
+/** Names of a checkpoint's tensors, without `.weight` and `.bias`. */
+export interface TensorNames {
+  readonly embedding: string;
+  readonly finalNorm: string;
+  readonly head: string;
+  /** Prefix of the layers, before their number. */
+  readonly layers: string;
+  readonly layer: LayerNames;
+}
+
+/**
+ * What a graph needs to know of a decoder: its sizes, and where it differs from others.
+ *
+ * Plain data, read from `config.json` by the file of its architecture; the builder of the graph
+ * knows none of the families by name.
+ */
+export interface ModelConfig {
+  /** `model_type`. */
+  readonly architecture: string;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly maxLength: number;
+  readonly eosIds: readonly number[];
+  readonly tieWordEmbeddings: boolean;
+  readonly norm: Norm;
+  readonly attentionKinds: readonly AttentionKind[];
+  /** Index into {@link attentionKinds} of every layer. */
+  readonly layerKinds: readonly number[];
+  /** Factor of the dot products of queries and keys. */
+  readonly attentionScale: number;
+  readonly biases: {
+    /** Of the query, key and value projections. */
+    readonly qkv: boolean;
+    readonly attentionOutput: boolean;
+    /** Of the projections of the MLP. */
+    readonly mlp: boolean;
+  };
+  readonly activation: Activation;
+  readonly names: TensorNames;
+}
