@@ -95,35 +95,39 @@ describe("KvStore", () => {
   test.for([
     ["absolute", false],
     ["cache-relative", true],
-  ] as const)("is a list of rows under any operations, with %s positions", ([, relative]) => {
-    const random = seededRandom(relative ? 1 : 2);
-    let pairs = [new Pair()];
-    for (let round = 0; round < 250; round++) {
-      const pair = pairs[random.below(pairs.length)]!;
-      const { length } = pair.rows;
-      const operation = random.next();
-      if (operation < 0.45) {
-        const count = random.next() < 0.05 ? 1 + random.below(300) : 1 + random.below(6);
-        const base = relative ? length : (pair.rows.at(-1)?.position ?? -1) + 1;
-        const positions = Int32Array.from({ length: count }, (_, i) => base + i);
-        // Trees and callers give positions out of order.
-        if (random.next() < 0.3) positions[count - 1] = random.below(1000);
-        pair.append(random, count, positions);
-      } else if (operation < 0.7) pair.keep(random.subset(length, random.next()), relative);
-      else if (operation < 0.8) {
-        const kept = random.below(length + 1);
-        pair.store.truncate(kept);
-        pair.rows = pair.rows.slice(0, kept);
-      } else if (operation < 0.92) pairs.push(pair.fork());
-      else if (pairs.length > 1) {
-        pair.store.dispose();
-        pairs = pairs.filter((other) => other !== pair);
+  ] as const)(
+    "is a list of rows under any operations, with %s positions",
+    { timeout: 30_000 },
+    ([, relative]) => {
+      const random = seededRandom(relative ? 1 : 2);
+      let pairs = [new Pair()];
+      for (let round = 0; round < 250; round++) {
+        const pair = pairs[random.below(pairs.length)]!;
+        const { length } = pair.rows;
+        const operation = random.next();
+        if (operation < 0.45) {
+          const count = random.next() < 0.05 ? 1 + random.below(300) : 1 + random.below(6);
+          const base = relative ? length : (pair.rows.at(-1)?.position ?? -1) + 1;
+          const positions = Int32Array.from({ length: count }, (_, i) => base + i);
+          // Trees and callers give positions out of order.
+          if (random.next() < 0.3) positions[count - 1] = random.below(1000);
+          pair.append(random, count, positions);
+        } else if (operation < 0.7) pair.keep(random.subset(length, random.next()), relative);
+        else if (operation < 0.8) {
+          const kept = random.below(length + 1);
+          pair.store.truncate(kept);
+          pair.rows = pair.rows.slice(0, kept);
+        } else if (operation < 0.92) pairs.push(pair.fork());
+        else if (pairs.length > 1) {
+          pair.store.dispose();
+          pairs = pairs.filter((other) => other !== pair);
+        }
+        // All of them: what one did must not show in another.
+        for (const each of pairs) expectEqual(each);
       }
-      // All of them: what one did must not show in another.
-      for (const each of pairs) expectEqual(each);
-    }
-    expect(pairs.length).toBeGreaterThan(3);
-  });
+      expect(pairs.length).toBeGreaterThan(3);
+    },
+  );
 
   test("looks after keep as if it had been written contiguously", () => {
     const random = seededRandom(3);
