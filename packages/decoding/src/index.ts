@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { earlyExitSelfDraft } from "./drafters/early-exit.ts";
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
 export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
 export { firstOf } from "./drafters/first-of.ts";
@@ -16,11 +17,14 @@ export {
   type SpecTrChainsOptions,
 } from "./drafters/level-tree.ts";
 export { jacobi, type JacobiOptions } from "./drafters/jacobi.ts";
+export { kangaroo, type KangarooParts, type SelfDraft } from "./drafters/kangaroo.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { ngramMap, type NgramMapOptions } from "./drafters/ngram-map.ts";
 export { NgramTable } from "./drafters/ngram-table.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
+export type { SelfDraftOptions } from "./drafters/self-drafter.ts";
+export { sortedDrafter, type SortedDrafterOptions } from "./drafters/sorted.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
 export {
@@ -50,6 +54,7 @@ export { generate, type Generation } from "./generate/generate.ts";
 export type { TokenLogprobs } from "./generate/logprobs.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { GenerateStats } from "./generate/stats.ts";
+export { splitSequence } from "./layers/split-sequence.ts";
 export { constantLength, type DraftLength, type DraftOutcome } from "./length/draft-length.ts";
 export { measuredCost, type MeasuredCostOptions } from "./length/measured-cost.ts";
 export {

@@ -1,8 +1,7 @@
-import { type CachePolicy, type LogitsWanted, randomStream, type Sequence } from "@frugal/core";
+import type { CachePolicy, Sequence } from "@frugal/core";
 
-import { drawGumbel } from "../sampling/gumbel.ts";
-import { copyLaw, drawFromLaw, guessDraw, type Law } from "../sampling/law.ts";
-import type { Draft, Drafter } from "./drafter.ts";
+import type { Drafter } from "./drafter.ts";
+import { drawChain } from "./draw-chain.ts";
 import { createFollower } from "./follower.ts";
 
 /** Options of {@link draftModel}. */
@@ -16,7 +15,7 @@ export interface DraftModelOptions {
  *
  * The draft's logits pass through the target's sampling options. For a verifier that wants guesses
  * (`sampleMatch`) the token at a position is the likeliest one given the very random number that the
- * target will draw with ({@link guessDraw}): similar laws mostly give the same token, and the text
+ * target will draw with (`guessDraw`): similar laws mostly give the same token, and the text
  * still depends on the target alone. For `gumbelCoupled` it is drawn with the target's noise. For
  * rejection rules tokens are drawn independently (stream `draft`) and their laws reported.
  *
@@ -33,46 +32,21 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
     kinds: ["point", "sampled", "distinct", "coupled"],
     vocabSize: sequence.info.vocabSize,
     async propose(context) {
-      const { history, sampler, random, maxTokens, kind } = context;
-      const top = sequence.capabilities.top ? context.rowReach : null;
-      const isDrawn = kind === "sampled" || kind === "distinct";
-      const logits: LogitsWanted = top === null ? "last" : { top, rows: "last" };
-
-      const synced = await follower.follow(history, maxTokens - 1, context.signal);
-      const tokens: number[] = [];
-      const laws: Law[] = [];
-      let runMs = synced.runMs;
-      let block = synced.missing;
-      let position = history.start + history.length;
-      try {
-        while (block !== null && tokens.length < maxTokens) {
-          if (sequence.length + block.length > sequence.info.maxLength) break;
-          const output = await follower.feed(block, logits, context.signal);
-          runMs += output.runMs;
-          const law = sampler.law(output, 0, position);
-          const token =
-            kind === "coupled"
-              ? drawGumbel(law, random, position)
-              : isDrawn
-                ? drawFromLaw(law, random.uniform(position, randomStream.draft))
-                : guessDraw(law, random.uniform(position));
-          if (isDrawn) laws.push(copyLaw(law));
-          tokens.push(token);
-          if (context.stopIds.has(token)) break;
-          sampler.push(token);
-          block = Uint32Array.of(token);
-          position++;
-        }
-      } finally {
-        const pushed = position - history.start - history.length;
-        for (let i = 0; i < pushed; i++) sampler.pop();
-      }
-      const draft: Draft = {
-        tokens: Uint32Array.from(tokens),
-        runMs,
-        prefillMs: synced.runMs,
-      };
-      return isDrawn ? { ...draft, laws } : draft;
+      const { history, maxTokens, signal } = context;
+      const synced = await follower.follow(history, maxTokens - 1, signal);
+      const prefillMs = synced.runMs;
+      if (synced.missing === null)
+        return { tokens: new Uint32Array(0), runMs: prefillMs, prefillMs };
+      const draft = await drawChain(context, {
+        lead: synced.missing,
+        limit: maxTokens,
+        top: sequence.capabilities.top,
+        step: async (tokens, logits) => {
+          if (sequence.length + tokens.length > sequence.info.maxLength) return null;
+          return follower.feed(tokens, logits, signal);
+        },
+      });
+      return { ...draft, runMs: prefillMs + draft.runMs, prefillMs };
     },
   };
 }
