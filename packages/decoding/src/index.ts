@@ -7,6 +7,7 @@
  */
 export { earlyExitSelfDraft } from "./drafters/early-exit.ts";
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
+export type { DraftTokenizer, DraftTokenizers } from "./drafters/draft-tokenizer.ts";
 export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
 export { firstOf } from "./drafters/first-of.ts";
 export {
@@ -25,6 +26,9 @@ export { NgramTable } from "./drafters/ngram-table.ts";
 export { promptLookup, type PromptLookupOptions } from "./drafters/prompt-lookup.ts";
 export type { SelfDraftOptions } from "./drafters/self-drafter.ts";
 export { sortedDrafter, type SortedDrafterOptions } from "./drafters/sorted.ts";
+export { matchVocabularies, type SharedTokens } from "./drafters/match-vocabularies.ts";
+export { sharedVocabulary, type SharedVocabularyOptions } from "./drafters/shared-vocabulary.ts";
+export { textDraftModel, type TextDraftModelOptions } from "./drafters/text-draft-model.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
 export {

@@ -342,8 +342,9 @@ describe("ngramMap", () => {
   test("a fifth continuation takes the place of the rarest", async () => {
     const four = ngramMap({ ngram: 1, mgram: 1, continuations: 4 });
     // After 0 once 2, 3, 4, 5, then always 1, which has to outnumber three others three to one.
+    const others = [0, 2, 0, 3, 0, 4, 0, 5];
     const after = (hits: number) => [
-      ...[0, 2, 0, 3, 0, 4, 0, 5],
+      ...others,
       ...Array.from({ length: 2 * hits }, (_, i) => i % 2),
       0,
     ];

@@ -15,12 +15,14 @@ export interface Follower {
   /**
    * Brings the cache up to the text but for a last short block, which is returned so that its
    * step can ask for logits; null where the context has no room. The policy makes room for that
-   * block and `ahead` rows more.
+   * block and `ahead` rows more. Of a text that was followed before, at least `stable` leading
+   * tokens are as they were; default: all.
    */
   follow(
     history: TokenView,
     ahead: number,
     signal: AbortLike | undefined,
+    stable?: number,
   ): Promise<{ readonly missing: Uint32Array | null; readonly runMs: number }>;
   /** Appends tokens that may or may not become text. */
   feed(
@@ -52,8 +54,8 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
   };
 
   /** Drops from the cache what the text does not begin with, and always its last token. */
-  const rollBack = async (history: TokenView): Promise<void> => {
-    let common = history === text ? agreed : 0;
+  const rollBack = async (history: TokenView, stable: number): Promise<void> => {
+    let common = history === text ? Math.min(agreed, stable) : 0;
     const end = Math.min(fed.length, history.length - 1);
     while (common < end && fed[common] === history.at(common)) common++;
     let slots = rows.length;
@@ -68,12 +70,12 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
   };
 
   return {
-    async follow(history, ahead, signal) {
+    async follow(history, ahead, signal, stable = Infinity) {
       if (text === null && sequence.length > 0) {
         const got = `${sequence.length} cached positions`;
         throw new InferenceError("state", `draft model: expected an empty sequence, got ${got}`);
       }
-      await rollBack(history);
+      await rollBack(history, stable);
       const { maxLength } = sequence.info;
       const missing = history.slice(fed.length);
       const isTooLong = sequence.length + missing.length > maxLength;
