@@ -5,10 +5,13 @@
  * @module
  */
 export { throwIfAborted, type AbortLike } from "./abort.ts";
+export { type LayerKeys, PageBounds } from "./attention/page-bounds.ts";
+export { RefreshSchedule } from "./attention/refresh-schedule.ts";
 export { InferenceError, type InferenceErrorCode } from "./errors.ts";
 export type { Matrix } from "./matrix.ts";
 export { argMax } from "./numeric/arg-max.ts";
 export { bfloat16ToFloat32 } from "./numeric/bfloat16.ts";
+export { cosine } from "./numeric/cosine.ts";
 export { dot } from "./numeric/dot.ts";
 export { float16ToFloat32 } from "./numeric/float16.ts";
 export { logSumExp } from "./numeric/log-sum-exp.ts";

@@ -1,7 +1,6 @@
-import { type QuestPolicy, topIndices } from "@frugal/core";
+import { PageBounds, type QuestPolicy, topIndices } from "@frugal/core";
 
 import { expectCount } from "./expect.ts";
-import { PageBounds } from "./page-bounds.ts";
 import { type Geometry, isFull, type LayerView, type RowSelector } from "./row-selector.ts";
 import { rowBudget, type RowBudgetOptions } from "./row-budget.ts";
 import { forceSlots } from "./scores.ts";
@@ -50,17 +49,17 @@ export function pageScores(
   kvHead: number,
 ): Float64Array {
   const group = heads / kvHeads;
+  const { minima, maxima } = bounds;
   const scores = new Float64Array(bounds.pages);
   for (let page = 0; page < bounds.pages; page++) {
-    const minima = bounds.minima(kvHead, page);
-    const maxima = bounds.maxima(kvHead, page);
+    const bound = (kvHead * bounds.capacity + page) * headDim;
     let best = -Infinity;
     for (let i = 0; i < rows * group; i++) {
       const at = (Math.floor(i / group) * heads + kvHead * group + (i % group)) * headDim;
       let sum = 0;
       for (let c = 0; c < headDim; c++) {
         const q = queries[at + c]!;
-        sum += Math.max(q * minima[c]!, q * maxima[c]!);
+        sum += Math.max(q * minima[bound + c]!, q * maxima[bound + c]!);
       }
       if (sum > best) best = sum;
     }
@@ -83,7 +82,11 @@ export class QuestSelector implements RowSelector {
   select(view: LayerView): readonly Uint32Array[] | null {
     const { budget, pageSize, dense, sinkSlots } = this.#policy;
     if (view.layer < dense || isFull(this.#policy, view)) return null;
-    const bounds = (this.#bounds[view.layer] ??= new PageBounds(this.#geometry, pageSize));
+    const bounds = (this.#bounds[view.layer] ??= new PageBounds(
+      this.#geometry.kvHeads,
+      this.#geometry.headDim,
+      pageSize,
+    ));
     bounds.extend(view);
     const unfinished = view.length - bounds.pages * pageSize;
     const count = Math.floor((budget - unfinished) / pageSize);

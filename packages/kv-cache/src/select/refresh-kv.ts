@@ -1,11 +1,16 @@
-import { InferenceError, type RefreshKvPolicy, topIndices } from "@frugal/core";
+import {
+  cosine,
+  InferenceError,
+  type RefreshKvPolicy,
+  RefreshSchedule,
+  topIndices,
+} from "@frugal/core";
 
 import { expectCount } from "./expect.ts";
 import { type Geometry, isFull, type LayerView, type RowSelector } from "./row-selector.ts";
 import { rowBudget, type RowBudgetOptions } from "./row-budget.ts";
 import { addSoftmax, forceSlots, scoresOfHead } from "./scores.ts";
 import { concatRange, samePrefix } from "./slots.ts";
-import { cosine } from "./token-select.ts";
 
 /** Options of {@link refreshKv}. */
 export interface RefreshKvOptions extends RowBudgetOptions {
@@ -52,66 +57,6 @@ export function refreshKv(options: RefreshKvOptions): RefreshKvPolicy {
     throw new InferenceError("range", `drift.cosine: expected a cosine, got ${bound}`);
   }
   return { kind: "refresh-kv", ...rows, sinks, recent, stride, drift: { every, cosine: bound } };
-}
-
-/**
- * When full steps are due, by length and by how far queries have turned.
- *
- * Lengths are those of the cache before a step.
- */
-export class RefreshSchedule {
-  readonly #stride: number;
-  readonly #drift: RefreshKvPolicy["drift"];
-  #last: number | null = null;
-  #looked = 0;
-  #turned = false;
-
-  constructor({ stride, drift }: Pick<RefreshKvPolicy, "stride" | "drift">) {
-    this.#stride = stride;
-    this.#drift = drift;
-  }
-
-  /** Length at the last full step; null before the first, and after it was rolled back. */
-  get last(): number | null {
-    return this.#last;
-  }
-
-  /** Whether the step at this length has to be full. */
-  isFull(length: number): boolean {
-    const last = this.#last;
-    return last === null || this.#turned || length < last || length - last >= this.#stride;
-  }
-
-  /** Notes a full step. */
-  refresh(length: number): void {
-    this.#last = length;
-    this.#looked = length;
-    this.#turned = false;
-  }
-
-  /** Whether the cheap step at this length is one that looks at the queries. */
-  looks(length: number): boolean {
-    return this.#drift !== null && length - this.#looked >= this.#drift.every;
-  }
-
-  /** Notes the mean cosine of the queries at this length with those of the last full step. */
-  observe(length: number, meanCosine: number): void {
-    this.#looked = length;
-    if (this.#drift !== null && !(meanCosine >= this.#drift.cosine)) this.#turned = true;
-  }
-
-  /** The next step is full. */
-  reset(): void {
-    this.#last = null;
-  }
-
-  fork(): RefreshSchedule {
-    const copy = new RefreshSchedule({ stride: this.#stride, drift: this.#drift });
-    copy.#last = this.#last;
-    copy.#looked = this.#looked;
-    copy.#turned = this.#turned;
-    return copy;
-  }
 }
 
 /** What a layer noted at the last full step. */

@@ -1,8 +1,8 @@
-import { InferenceError } from "@frugal/core";
+import { InferenceError, PageBounds } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { createRowSelector, PageBounds, pageScores, quest } from "../../src/index.ts";
+import { createRowSelector, pageScores, quest } from "../../src/index.ts";
 import { geometry, randomView } from "./fixtures.ts";
 
 describe("pageScores", () => {
@@ -17,7 +17,7 @@ describe("pageScores", () => {
   };
 
   test("gives the specified numbers", () => {
-    const bounds = new PageBounds(shape, 2);
+    const bounds = new PageBounds(1, 2, 2);
     bounds.extend(view);
     expect([...pageScores(shape, view, bounds, 0)]).toEqual([2, 5, 2]);
     const policy = quest({ budget: 3, minLength: 0, pageSize: 2, dense: 0 });
@@ -29,7 +29,7 @@ describe("pageScores", () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 1, max: 5 }), (seed, pageSize) => {
         const random = randomView(seed, 17, { rows: 2 });
-        const bounds = new PageBounds(geometry, pageSize);
+        const bounds = new PageBounds(geometry.kvHeads, geometry.headDim, pageSize);
         bounds.extend(random);
         for (const kvHead of [0, 1]) {
           for (const [page, score] of pageScores(geometry, random, bounds, kvHead).entries()) {
@@ -68,32 +68,6 @@ function largestProduct(
   }
   return best;
 }
-
-describe("PageBounds", () => {
-  test("grown step by step, cut and grown again, equals bounds made at once", () => {
-    fc.assert(
-      fc.property(fc.nat(), fc.array(fc.nat(24), { maxLength: 8 }), (seed, lengths) => {
-        const view = randomView(seed, 24);
-        const grown = new PageBounds(geometry, 4);
-        for (const length of lengths) {
-          grown.truncate(length);
-          grown.extend({ ...view, length });
-        }
-        grown.extend(view);
-        const whole = new PageBounds(geometry, 4);
-        whole.extend(view);
-        expect(grown.pages).toBe(6);
-        for (let page = 0; page < 6; page++) {
-          for (const kvHead of [0, 1]) {
-            expect(grown.minima(kvHead, page)).toEqual(whole.minima(kvHead, page));
-            expect(grown.maxima(kvHead, page)).toEqual(whole.maxima(kvHead, page));
-          }
-        }
-      }),
-      { numRuns: 40 },
-    );
-  });
-});
 
 describe("quest", () => {
   const policy = quest({ budget: 11, minLength: 0, pageSize: 4, dense: 1 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { createRowSelector, type LayerView, softVotes, tokenSelect } from "../../src/index.ts";
-import { cosine, maxPool } from "../../src/select/token-select.ts";
+import { maxPool } from "../../src/select/token-select.ts";
 import { geometry, randomView, sortedTop } from "./fixtures.ts";
 
 /** Two heads whose scaled scores for five rows are the golden ones: one channel per row. */
@@ -60,14 +60,6 @@ describe("softVotes", () => {
     const queries = view.queries.slice().fill(0, 2 * geometry.headDim);
     const votes = softVotes(geometry, { ...view, keys, queries }, 0, 8);
     for (const vote of votes) expect(vote).toBeCloseTo(4 / 8, 12);
-  });
-});
-
-describe("cosine", () => {
-  test("gives the specified numbers", () => {
-    expect(cosine([1, 2, 3, 4], [1.1, 1.9, 3.2, 3.9])).toBeCloseTo(0.998849, 6);
-    expect(cosine([1, 2, 3, 4], [1, -2, 3, 0])).toBeCloseTo(0.29277, 6);
-    expect(cosine([0, 0], [1, 2])).toBe(0);
   });
 });
 
