@@ -13,12 +13,18 @@ export const divergences = JSON.parse(
     readonly reference: number;
     readonly ours: number;
   };
-  readonly spelling: {
-    readonly text: string;
-    readonly reference: readonly string[];
-    readonly ours: readonly string[];
-  };
+  readonly spelling: Spelled;
+  readonly control: Spelled;
+  readonly clusters: Spelled;
+  readonly ties: Spelled;
 };
+
+/** A text whose tokens differ. */
+interface Spelled {
+  readonly text: string;
+  readonly reference: readonly string[];
+  readonly ours: readonly string[];
+}
 
 /** Matches a character that the reference does not know as we do. */
 export const newCharacter = new RegExp(

@@ -14,6 +14,7 @@ import {
 } from "../src/index.ts";
 import { hardTexts, mixedText } from "./hard-texts.ts";
 import { unitsByCodePoint } from "./reference.ts";
+import { unpackRanks } from "./unpack-ranks.ts";
 
 const data = new URL("../../../../shared/oracles/tokenizers/", import.meta.url);
 const reason = existsSync(data) ? "" : " (skipped: no ../shared/oracles/tokenizers here)";
@@ -24,16 +25,6 @@ const readText = (path: string): string => {
 };
 const readJson = (path: string): unknown => JSON.parse(readText(path));
 
-/** The lines of a `.tiktoken` file from the packed form: `! first-rank token token ...`. */
-function unpack(packed: string): string {
-  const lines: string[] = [];
-  for (const row of packed.split("\n")) {
-    const [, first, ...tokens] = row.split(" ");
-    tokens.forEach((token, i) => lines.push(`${token} ${Number(first) + i}`));
-  }
-  return lines.join("\n");
-}
-
 describe.each([
   ["cl100k_base", cl100k],
   ["o200k_base", o200k],
@@ -41,7 +32,7 @@ describe.each([
   test("agrees with js-tiktoken", { timeout: 60_000 }, () => {
     const encoding = tiktokenEncoding(name);
     expect(encoding.specialTokens).toEqual(packed.special_tokens);
-    const ours = fromTiktoken(unpack(packed.bpe_ranks), encoding);
+    const ours = fromTiktoken(unpackRanks(packed.bpe_ranks), encoding);
     const theirs = new Tiktoken(packed);
     // The port leaves out what happens to lone surrogates, and its `\s` is JavaScript's.
     const check = (raw: string): void => {

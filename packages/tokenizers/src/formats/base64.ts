@@ -29,3 +29,17 @@ function sextet(unit: number): number {
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30 + 52;
   return unit === 0x2b ? 62 : unit === 0x2f ? 63 : -1;
 }
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Base64 of bytes, padded. O(length). */
+export function encodeBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 3) {
+    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    const count = Math.min(3, bytes.length - i);
+    for (let k = 0; k <= count; k++) text += LETTERS[(group >> (18 - 6 * k)) & 63]!;
+    text += "=".repeat(3 - count);
+  }
+  return text;
+}

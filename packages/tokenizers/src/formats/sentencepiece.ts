@@ -5,6 +5,7 @@ import { sentencePieceNormalizer } from "../normalizers/sentencepiece.ts";
 import type { PostProcessor, TemplatePiece } from "../post-processors/post-processor.ts";
 import { PipelineTokenizer, type Tokenizer } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
+import { writeSentencePieceJson } from "./sentencepiece-json.ts";
 import { readSentencePieceModel, type SentencePieceModel } from "./sentencepiece-model.ts";
 import { buildSentencePiece } from "./sentencepiece-parts.ts";
 
@@ -26,6 +27,9 @@ export interface SentencePieceOptions {
  *
  * Ids, normalized text and decoded text are those of the reference. Ranges are too, but for pieces of
  * bytes, each of which covers the whole character, as everywhere in this package.
+ *
+ * `toJson` writes what sentencepiece and `tokenizer.json` have in common: see
+ * {@link writeSentencePieceJson}.
  *
  * Cost: O(file).
  *
@@ -56,6 +60,7 @@ export function sentencePieceTokenizer(
   const named = (piece: string): string | null => (ids.has(piece) ? piece : null);
   const frame = (wanted: boolean, piece: string): TemplatePiece[] =>
     wanted && ids.has(piece) ? [{ ids: [ids.get(piece)!], typeId: 0 }] : [];
+  const postProcessor = frameOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece));
   return new PipelineTokenizer(
     {
       kind: "text",
@@ -67,8 +72,9 @@ export function sentencePieceTokenizer(
       model: segmenter,
       needsOrigin: false,
       cuts: isCuttable(model) ? new SentencePieceCuts(model, parts, rawTokens) : null,
-      postProcessor: frameOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece)),
+      postProcessor,
       createDecoder: () => sentencePieceDecoder(model),
+      toJson: () => writeSentencePieceJson(model, postProcessor),
     },
     {
       eosToken: named(model.eosPiece),

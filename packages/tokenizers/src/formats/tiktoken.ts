@@ -11,9 +11,11 @@ import { splitPreTokenizer } from "../pre-tokenizers/split.ts";
 import { PipelineTokenizer, type TokenizerParts } from "../tokenizer.ts";
 import { utf8Length, writeUtf8 } from "../utf8.ts";
 import { Vocabulary } from "../vocabulary.ts";
+import { writePattern } from "./fancy-pattern.ts";
 import { translatePattern } from "./oniguruma.ts";
 import { guardSpecials, type GuardedTokenizer } from "./special-policy.ts";
 import { pairsOfRanks, readRanks } from "./tiktoken-ranks.ts";
+import { writeRanks } from "./tiktoken-json.ts";
 import { wellKnownRules } from "./well-known-patterns.ts";
 
 /** What {@link fromTiktoken} needs beside the ranks; `tiktokenEncoding` knows the published ones. */
@@ -28,6 +30,10 @@ export interface TiktokenOptions {
 
 /**
  * Makes a tokenizer from the contents of a `.tiktoken` file.
+ *
+ * `toJson` has one merge for each token, that which makes it, and gives the same ids. A special token
+ * has its id by being in the vocabulary too, so that with `special: "text"` one that the pattern does
+ * not cut is still found there.
  *
  * Ids are ranks. A token is spelled in the byte alphabet of `tokenizer.json` files, where a space is
  * `Ġ`; a special token is spelled as it is. Special tokens in a text are refused unless `encode` is
@@ -67,6 +73,7 @@ export function fromTiktoken(
     postProcessor: null,
     cuts: steps && new LocalCuts({ ...tokens, normalize: null, steps }),
     createDecoder: () => new ByteLevelDecoder(spellings(vocabulary, specials)),
+    toJson: () => writeRanks(vocab, specials, writePattern(pattern, `${name} pattern`)),
   };
   const eosToken = ids.has("<|endoftext|>") ? "<|endoftext|>" : null;
   const config = { eosToken, bosToken: null, padToken: null, chatTemplate: null };

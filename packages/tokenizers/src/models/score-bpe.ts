@@ -30,9 +30,14 @@ export class ScoreBpe {
 
   /**
    * Ends of the pieces of `text`, given the ends of the symbols it starts as; a symbol that is
-   * `frozen` stays as it is.
+   * `frozen` stays as it is. Without `whole` the text as a whole counts as no piece.
    */
-  merge(text: string, symbolEnds: readonly number[], frozen: readonly boolean[]): number[] {
+  merge(
+    text: string,
+    symbolEnds: readonly number[],
+    frozen: readonly boolean[],
+    whole = true,
+  ): number[] {
     const n = symbolEnds.length;
     const starts = (at: number): number => (at === 0 ? 0 : symbolEnds[at - 1]!);
     const next = Int32Array.from({ length: n }, (_, i) => i + 1);
@@ -45,9 +50,10 @@ export class ScoreBpe {
     const rankPair = (at: number): number => {
       const right = next[at]!;
       if (right >= n || frozen[at] === true || frozen[right] === true) return -1;
-      const whole = text.slice(starts(at), ends[right]);
-      const rank = this.#ranks.get(whole) ?? -1;
-      if (rank >= 0 && this.#unused.has(whole)) halves.set(whole, ends[at]! - starts(at));
+      const joined = text.slice(starts(at), ends[right]);
+      if (!whole && joined.length === text.length) return -1;
+      const rank = this.#ranks.get(joined) ?? -1;
+      if (rank >= 0 && this.#unused.has(joined)) halves.set(joined, ends[at]! - starts(at));
       return rank;
     };
     const offer = (at: number): void => {

@@ -104,16 +104,27 @@ function createSegmenter(model: SentencePieceModel, userDefined: TokenTrie | nul
   }
 }
 
-function unigramSegmenter(model: SentencePieceModel): Segmenter {
-  const trie = new TokenTrie();
-  const normal = model.pieces.filter(({ type }) => type === "normal");
+/** Scores of the pieces of a unigram model by id, and the lowest of a normal one. */
+export function unigramScores({ pieces }: SentencePieceModel): {
+  readonly scores: Float64Array;
+  readonly lowest: number;
+} {
+  const normal = pieces.filter(({ type }) => type === "normal");
   const lowest = normal.reduce((least, { score }) => Math.min(least, score), Infinity);
   const highest = normal.reduce((most, { score }) => Math.max(most, score), -Infinity);
-  const scores = Float64Array.from(model.pieces, ({ piece, score, type }, id) => {
-    if (["normal", "user-defined"].includes(type)) trie.set(piece, id);
+  const scores = Float64Array.from(pieces, ({ piece, score, type }) =>
     // A symbol of the user's wins over everything made of pieces.
-    return type === "user-defined" ? Math.fround(utf8Length(piece) * highest) - 0.1 : score;
+    type === "user-defined" ? Math.fround(utf8Length(piece) * highest) - 0.1 : score,
+  );
+  return { scores, lowest };
+}
+
+function unigramSegmenter(model: SentencePieceModel): Segmenter {
+  const trie = new TokenTrie();
+  model.pieces.forEach(({ piece, type }, id) => {
+    if (type === "normal" || type === "user-defined") trie.set(piece, id);
   });
+  const { scores, lowest } = unigramScores(model);
   const unknownScore = Math.fround(lowest - 10);
   const pieces: ScoredPieces = { trie, scores, unknownScore, rounds: true };
   return (text, score) => {
