@@ -93,8 +93,8 @@ export interface Tokenizer {
    * The `tokenizer.json` of this tokenizer, as an object of its own. It encodes and decodes alike; a
    * merge that was overridden by a later one and ids that did not count are not in it.
    *
-   * @throws {@link InferenceError} `unsupported` if it was read from another format that has no such
-   *   form.
+   * @throws {@link InferenceError} `unsupported` if it was read from another format that has something
+   *   this one cannot express.
    */
   toJson(): object;
 }
@@ -139,7 +139,7 @@ interface CommonParts {
   /** Called on first use: encoding alone needs no table of bytes. */
   readonly createDecoder: () => TokenDecoder;
   /** The `tokenizer.json` that means the same. */
-  readonly toJson?: () => object;
+  readonly toJson: () => object;
 }
 
 /**
@@ -208,9 +208,7 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   toJson(): object {
-    const { toJson } = this.#parts;
-    if (toJson !== undefined) return toJson();
-    throw new InferenceError("unsupported", "tokenizer: a tokenizer.json of it is not supported");
+    return this.#parts.toJson();
   }
 
   /** The truncation and padding that count. */
