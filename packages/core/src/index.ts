@@ -26,6 +26,7 @@ export type {
   TidalDecodePolicy,
   TokenSelectPolicy,
 } from "./ports/attention-policy.ts";
+export type { DraftHeads, HeadGuesses } from "./ports/draft-heads.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
 export type {
   Block,
@@ -38,6 +39,7 @@ export type {
   SequenceOptions,
   StepOptions,
   StepOutput,
+  Tap,
   TopLogits,
 } from "./ports/model.ts";
 export type { TextStream } from "./ports/text-stream.ts";

@@ -8,7 +8,16 @@
 export { earlyExitSelfDraft } from "./drafters/early-exit.ts";
 export { draftModel, type DraftModelOptions } from "./drafters/draft-model.ts";
 export type { DraftTokenizer, DraftTokenizers } from "./drafters/draft-tokenizer.ts";
-export type { Draft, DraftContext, Drafter, DraftKind, VerifiedBlock } from "./drafters/drafter.ts";
+export type {
+  Draft,
+  DraftContext,
+  Drafter,
+  DraftKind,
+  PromptRows,
+  VerifiedBlock,
+} from "./drafters/drafter.ts";
+export { eagleDrafter, type EagleOptions, mtpDrafter, type MtpOptions } from "./drafters/eagle.ts";
+export { eagleStaticDrafter, type EagleStaticOptions } from "./drafters/eagle-static.ts";
 export { firstOf } from "./drafters/first-of.ts";
 export {
   type LevelTreeOptions,
@@ -19,6 +28,8 @@ export {
 } from "./drafters/level-tree.ts";
 export { jacobi, type JacobiOptions } from "./drafters/jacobi.ts";
 export { kangaroo, type KangarooParts, type SelfDraft } from "./drafters/kangaroo.ts";
+export { medusaDrafter, type MedusaOptions } from "./drafters/medusa.ts";
+export { eagleChoices, medusaChoices } from "./drafters/published-choices.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { ngramMap, type NgramMapOptions } from "./drafters/ngram-map.ts";
@@ -74,6 +85,7 @@ export {
 export { createSampler, type Sampler } from "./sampling/sampler.ts";
 export type { PenaltyScope, SamplingOptions } from "./sampling/sampling-options.ts";
 export { bestChain } from "./tree/best-chain.ts";
+export { CandidateTree, type RankedNodes } from "./tree/candidate-tree.ts";
 export { type DraftRows, mergeSiblings } from "./tree/merge-siblings.ts";
 export { pathTo, treeDepths, treeMask } from "./tree/tree-shape.ts";
 export { greedy } from "./verifiers/greedy.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { firstOf, ngramHash, promptLookup } from "../src/index.ts";
+import { firstOf, ngramHash, promptLookup, type VerifiedBlock } from "../src/index.ts";
 import { expectEqualTexts } from "./equal-text.ts";
 import { propose } from "./propose.ts";
 
@@ -42,8 +42,8 @@ describe("firstOf", () => {
       observe: () => seen.push(name),
     });
     const drafter = firstOf(learner("a", 3), fixed([1]), learner("b", 8));
-    expect(drafter.wants).toEqual({ top: 8 });
-    drafter.observe!(undefined!);
+    expect(drafter.wants).toEqual({ top: 8, taps: [] });
+    drafter.observe!({ taps: [] } as unknown as VerifiedBlock);
     expect(seen).toEqual(["a", "b"]);
   });
 

@@ -11,6 +11,7 @@ import { run } from "./run.ts";
 const blockOf = (tokens: number[], likeliest: number[], path: number[]) => ({
   tokens: Uint32Array.from(tokens),
   parents: Int32Array.from(tokens, (_, i) => i - 1),
+  from: 0,
   path: Uint32Array.from(path),
   next: likeliest[path.at(-1)!]!,
   top: {
@@ -19,6 +20,7 @@ const blockOf = (tokens: number[], likeliest: number[], path: number[]) => ({
     ids: Uint32Array.from(likeliest),
     values: new Float32Array(likeliest.length),
   },
+  taps: [],
 });
 
 describe("jacobi", () => {

@@ -26,6 +26,7 @@ function blockOf(
 ): VerifiedBlock {
   const k = rows[0]!.length;
   return {
+    from: 0,
     tokens: Uint32Array.from(tokens),
     parents: Int32Array.from(tokens, (_, i) => i - 1),
     path: Uint32Array.from(path),
@@ -36,6 +37,7 @@ function blockOf(
       ids: Uint32Array.from(rows.flat()),
       values: new Float32Array(rows.length * k),
     },
+    taps: [],
   };
 }
 

@@ -39,6 +39,9 @@ export function planBlock(
       "step: the cache holds branches; keep one path or give parents",
     );
   }
+  if (block.features !== undefined) {
+    throw new InferenceError("unsupported", "features: this model reads none");
+  }
   const rows = countRows(block, info, capabilities);
   const parents = planParents(block.parents, rows, cached.length);
   if (parents.some((parent, i) => parent !== i - 1) && !capabilities.tree) {
@@ -93,10 +96,11 @@ export function checkOutputs(
     throw new InferenceError("unsupported", "taps: this model has no hidden states to return");
   }
   for (const tap of taps) {
+    if (tap === "final") continue;
     if (!Number.isInteger(tap) || tap < 0 || tap > info.layers) {
       throw new InferenceError(
         "range",
-        `tap: expected an integer in [0, ${info.layers}], got ${tap}`,
+        `tap: expected an integer in [0, ${info.layers}] or "final", got ${tap}`,
       );
     }
   }

@@ -10,6 +10,7 @@ import {
   type Sequence,
   type StepOptions,
   type StepOutput,
+  type Tap,
 } from "@frugal/core";
 
 import { checkOutputs, planBlock, type BlockPlan } from "./plan-block.ts";
@@ -17,7 +18,7 @@ import { ReferenceCache } from "./reference-cache.ts";
 import { type LayerRange, referenceInfo, type ReferenceConfig } from "./reference-config.ts";
 import { createNetwork, type Network } from "./reference-network.ts";
 import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
-import { applyHead, type AttentionHook, runLayers } from "./run-layers.ts";
+import { applyFinalNorm, applyHead, type AttentionHook, runLayers } from "./run-layers.ts";
 import { selectLogits, wantedRows } from "./select-logits.ts";
 import { SlotBook } from "./slot-book.ts";
 
@@ -125,7 +126,8 @@ class ReferenceSequence implements Sequence {
 
     const started = performance.now();
     const hidden = this.#embed(block, plan.rows);
-    const taps = await this.#run(hidden, plan, options.taps ?? [], options.signal);
+    const tapped = await this.#run(hidden, plan, options.taps ?? [], options.signal);
+    const taps = options.tapRows === "last" ? tapped.map(lastRow) : tapped;
     const [first, end] = wantedRows(options.logits, plan.rows);
     const rows = hidden.subarray(first * this.info.hiddenSize, end * this.info.hiddenSize);
     const data = Float32Array.from(applyHead(this.#model.network, rows, end - first));
@@ -157,7 +159,7 @@ class ReferenceSequence implements Sequence {
   async #run(
     hidden: Float64Array,
     plan: BlockPlan,
-    taps: readonly number[],
+    taps: readonly Tap[],
     signal: AbortLike | undefined,
   ): Promise<Matrix[]> {
     const { network, chunkRows } = this.#model;
@@ -182,7 +184,12 @@ class ReferenceSequence implements Sequence {
         hook: this.#hook,
       };
       runLayers(network, this.#cache, chunk, (layer, states) => {
-        for (const [i, tap] of taps.entries()) if (tap === layer) tapped[i]!.set(states, first * d);
+        const isLast = layer === this.info.layers;
+        for (const [i, tap] of taps.entries()) {
+          if (tap === layer) tapped[i]!.set(states, first * d);
+          if (tap !== "final" || !isLast) continue;
+          tapped[i]!.set(applyFinalNorm(network, states, chunk.rows), first * d);
+        }
       });
     }
     return tapped.map((data) => ({ data, rows: plan.rows, cols: d }));
@@ -205,6 +212,10 @@ class ReferenceSequence implements Sequence {
       throw new InferenceError("state", "the sequence or its model is disposed");
     }
   }
+}
+
+function lastRow({ data, rows, cols }: Matrix): Matrix {
+  return { data: data.slice((rows - 1) * cols), rows: 1, cols };
 }
 
 /** For rows `[first, end)` of a block: what their paths hold of the cache, their ancestors, themselves. */

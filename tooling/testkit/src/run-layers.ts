@@ -71,10 +71,14 @@ export function runLayers(
   onLayer(layers.length, hidden);
 }
 
+/** The final norm of `rows` hidden states. */
+export function applyFinalNorm(network: Network, hidden: Float64Array, rows: number): Float64Array {
+  return rmsNorm(hidden, rows, network.finalNorm, network.config.normEpsilon);
+}
+
 /** Logits of `rows` hidden states: final norm and output head. */
 export function applyHead(network: Network, hidden: Float64Array, rows: number): Float64Array {
-  const normed = rmsNorm(hidden, rows, network.finalNorm, network.config.normEpsilon);
-  return applyLinear(normed, rows, network.head);
+  return applyLinear(applyFinalNorm(network, hidden, rows), rows, network.head);
 }
 
 /** Grouped-query attention; keys are rotated to their slots' positions here, on every call. */
@@ -163,7 +167,7 @@ function softmax(scores: Float64Array): Float64Array {
 }
 
 /** Each row divided by its root mean square, times the weight. */
-function rmsNorm(
+export function rmsNorm(
   x: Float64Array,
   rows: number,
   weight: Float32Array,
@@ -181,7 +185,7 @@ function rmsNorm(
 }
 
 /** A linear layer on `rows` rows, four at a time so that a weight is read once for four sums. */
-function applyLinear(x: Float64Array, rows: number, linear: Linear): Float64Array {
+export function applyLinear(x: Float64Array, rows: number, linear: Linear): Float64Array {
   const { weight, bias, outputs, inputs } = linear;
   const out = new Float64Array(rows * outputs);
   for (let o = 0; o < outputs; o++) {

@@ -25,7 +25,19 @@ export interface Block {
   readonly parents?: Int32Array;
   /** Rotary positions, `[s]`. Absent: one more than that of the parent. */
   readonly positions?: Int32Array;
+  /**
+   * What a model that {@link ModelInfo.reads} another one gets beside each row, `[s, width]` each:
+   * the states of that model, one matrix per tap, or one matrix of its own outputs (the tap
+   * `layers` of the rows' parents) where it goes on from them.
+   */
+  readonly features?: readonly Matrix[];
 }
+
+/**
+ * A hidden state of a model: `l` is the input of decoder layer `l`, `layers` (one past the last) the
+ * output of the last layer, and `"final"` that output after the final norm, which the head reads.
+ */
+export type Tap = number | "final";
 
 /**
  * Which logits a step returns.
@@ -46,11 +58,10 @@ export type LogitsWanted =
 /** How to run a block. */
 export interface StepOptions {
   readonly logits: LogitsWanted;
-  /**
-   * Hidden states to return: `l` is the input of decoder layer `l`, and `layers` (one past the
-   * last) the output of the last layer, before the final norm.
-   */
-  readonly taps?: readonly number[];
+  /** Hidden states to return. */
+  readonly taps?: readonly Tap[];
+  /** Rows to return them of: all (default), or the last one of the block. */
+  readonly tapRows?: "all" | "last";
   /** Checked before the block and between the chunks of a long one. */
   readonly signal?: AbortLike;
 }
@@ -74,7 +85,7 @@ export interface StepOutput {
   readonly logits: Matrix | null;
   /** For `{ top }`, else null. */
   readonly top: TopLogits | null;
-  /** One `[s, hiddenSize]` matrix per requested tap, in the order of the request. */
+  /** One `[s or 1, hiddenSize]` matrix per requested tap, in the order of the request. */
   readonly taps: readonly Matrix[];
   /** Milliseconds the backend spent inside the model for this step. */
   readonly runMs: number;
@@ -106,8 +117,9 @@ export interface Sequence {
    *
    * @throws {@link InferenceError} `range` for an id outside the vocabulary, a parent that does not
    *   precede its child or lies before the text, or a position outside the model's; `shape` for
-   *   buffers that disagree; `unsupported` for what `capabilities` denies; `state` for a block
-   *   without `parents` after a branching one without `keep`.
+   *   buffers that disagree; `unsupported` for what `capabilities` denies and for
+   *   features of a model that reads none; `state` for a block without `parents` after a branching
+   *   one without `keep`.
    */
   step(block: Block, options: StepOptions): Promise<StepOutput>;
 
@@ -164,6 +176,11 @@ export interface ModelInfo {
   readonly rope: RopeInfo | null;
   /** Number of weights. */
   readonly parameters: number;
+  /**
+   * Of a draft head: the taps of its target that the rows of its blocks carry as `features`. Absent
+   * for a model that stands on its own.
+   */
+  readonly reads?: readonly Tap[];
 }
 
 /** What a model can do beyond a chain of tokens. Decoders ask before they rely on it. */

@@ -1,4 +1,4 @@
-import type { AbortLike, Rng, TopLogits } from "@frugal/core";
+import type { AbortLike, Matrix, Rng, Tap, TopLogits } from "@frugal/core";
 
 import type { Law } from "../sampling/law.ts";
 import type { Sampler } from "../sampling/sampler.ts";
@@ -73,6 +73,8 @@ export interface DraftContext {
 
 /** A block that went through the target, and what became of it. */
 export interface VerifiedBlock {
+  /** Index of the first row's token in the history that drafters see. */
+  readonly from: number;
   /** The last token of the text before, then the drafted ones, each row once, `[s]`. */
   readonly tokens: Uint32Array;
   /** `[s]`: -1 for the first row, else the row of the token before it. */
@@ -87,6 +89,21 @@ export interface VerifiedBlock {
    * row. Borrowed until `observe` returns.
    */
   readonly top: Pick<TopLogits, "rows" | "k" | "ids" | "values">;
+  /**
+   * The hidden states that were wanted, `[s, hiddenSize]` each; of the prompt's own block one row.
+   * May be kept, not written to.
+   */
+  readonly taps: readonly Matrix[];
+}
+
+/** A stretch of a prompt that went through the target. */
+export interface PromptRows {
+  /** The text up to the end of the prompt; its growth shows what follows. */
+  readonly history: TokenView;
+  /** Index in `history` of the first row's token; the others follow. */
+  readonly from: number;
+  /** The hidden states that were wanted, `[rows, hiddenSize]` each. May be kept, not written to. */
+  readonly taps: readonly Matrix[];
 }
 
 /**
@@ -108,11 +125,17 @@ export interface Drafter {
   readonly vocabSize?: number;
   /**
    * That it learns from the target's rows: {@link observe} is called after every step, the prompt's
-   * and plain ones too, with the `top` largest logits of each row (fewer in a smaller vocabulary).
+   * and plain ones too, with the `top` largest logits of each row (fewer in a smaller vocabulary)
+   * and the hidden states at `taps`. A target without hidden states is refused.
    */
-  readonly wants?: { readonly top: number };
+  readonly wants?: { readonly top?: number; readonly taps?: readonly Tap[] };
   /** At most `context.maxTokens` tokens; fewer, or none, if it has no good guess. */
   propose(context: DraftContext): Draft | Promise<Draft>;
-  /** Told what became of a block; only with `wants`. Must not keep the buffers. */
+  /** Told what became of a block; only with `wants`. */
   observe?(block: VerifiedBlock): void;
+  /**
+   * Told of all rows of a prompt, chunk after chunk, before the `observe` of its last one; only with
+   * `wants.taps`. A drafter without it is spared them, and the target fetching them.
+   */
+  readPrompt?(rows: PromptRows): void;
 }

@@ -1,4 +1,4 @@
-import { InferenceError } from "@frugal/core";
+import { InferenceError, type Matrix } from "@frugal/core";
 
 import type { Draft, Drafter } from "./drafter.ts";
 
@@ -29,15 +29,27 @@ export function firstOf(...drafters: readonly Drafter[]): Drafter {
   }
   const [vocabSize] = sizes;
   const top = Math.max(0, ...drafters.map(({ wants }) => wants?.top ?? 0));
+  const taps = [...new Set(drafters.flatMap(({ wants }) => wants?.taps ?? []))];
   const observers = drafters.filter(({ wants }) => wants !== undefined);
+  const readers = drafters.filter((drafter) => drafter.readPrompt !== undefined);
+  /** What a drafter wanted of all that was tapped, in its own order. */
+  const own = <T extends { readonly taps: readonly Matrix[] }>({ wants }: Drafter, rows: T): T => ({
+    ...rows,
+    taps: (wants?.taps ?? []).map((tap) => rows.taps[taps.indexOf(tap)]!),
+  });
   return {
     kinds,
     trees: drafters.some(({ trees }) => trees === true),
     ...(vocabSize !== undefined && { vocabSize }),
     ...(observers.length > 0 && {
-      wants: { top },
+      wants: { top, taps },
       observe: (block) => {
-        for (const drafter of observers) drafter.observe?.(block);
+        for (const drafter of observers) drafter.observe?.(own(drafter, block));
+      },
+    }),
+    ...(readers.length > 0 && {
+      readPrompt: (rows) => {
+        for (const drafter of readers) drafter.readPrompt?.(own(drafter, rows));
       },
     }),
     async propose(context) {

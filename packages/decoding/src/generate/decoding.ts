@@ -1,4 +1,10 @@
-import { type LogitsWanted, type Sequence, type StepOutput, throwIfAborted } from "@frugal/core";
+import {
+  type LogitsWanted,
+  type Sequence,
+  type StepOutput,
+  type Tap,
+  throwIfAborted,
+} from "@frugal/core";
 
 import { createTokenHistory, type TokenHistory } from "../drafters/token-view.ts";
 import { rowReach, type Sampler, samplerOver } from "../sampling/sampler.ts";
@@ -12,9 +18,10 @@ import type {
   GenerateEvent,
   TokenAccepted,
 } from "./events.ts";
+import { lastRows } from "./last-rows.ts";
 import { readLogprobs } from "./logprobs.ts";
 import type { Plan } from "./options.ts";
-import { prefill, stepOptions, trim } from "./prefill.ts";
+import { prefill, type PrefillOptions, stepOptions, trim } from "./prefill.ts";
 import type { Meter } from "./stats.ts";
 import { createStopStrings, type StopStrings } from "./stop-strings.ts";
 
@@ -82,8 +89,15 @@ export class Decoding {
   async #readPrompt(ids: Uint32Array): Promise<Block> {
     const { cache: policy, prefillChunk: chunk, signal } = this.#plan;
     throwIfAborted(signal);
-    const options = { policy, chunk, logits: this.#wanted(1), signal, onTrim: this.#onTrim };
-    const { output, runMs } = await prefill(this.#sequence, ids, options);
+    const { output, runMs } = await prefill(this.#sequence, ids, {
+      policy,
+      chunk,
+      logits: this.#wanted(1),
+      signal,
+      onTrim: this.#onTrim,
+      taps: this.#taps,
+      ...this.#promptReader(this.#history.length - ids.length),
+    });
     this.#meter.prefillMs = runMs;
     this.#meter.modelMs = runMs;
     this.#meter.targetSteps = 1;
@@ -106,7 +120,7 @@ export class Decoding {
     const { tokens, parents, draft } = block;
     const logits = this.#wanted(tokens.length);
     const rows = block.isBranching ? { tokens, parents } : { tokens };
-    const output = await sequence.step(rows, stepOptions(logits, signal));
+    const output = await sequence.step(rows, stepOptions(logits, signal, this.#taps));
     this.#meter.modelMs += output.runMs;
     this.#meter.targetSteps++;
     this.#meter.drafted += tokens.length - 1;
@@ -171,9 +185,25 @@ export class Decoding {
   #learn({ tokens, parents, output }: Block, path: readonly number[]): void {
     const { drafter } = this.#plan;
     if (drafter?.wants === undefined || drafter.observe === undefined) return;
-    const next = this.#history.at(this.#history.length - 1);
-    const top = largestOfRows(output, drafter.wants.top);
-    drafter.observe({ tokens, parents, path: Uint32Array.from(path), next, top });
+    const last = this.#history.length - 1;
+    const next = this.#history.at(last);
+    const top = largestOfRows(output, drafter.wants.top ?? 0);
+    const taps = output.taps.map((states) => lastRows(states, tokens.length));
+    const from = last - path.length;
+    drafter.observe({ from, tokens, parents, path: Uint32Array.from(path), next, top, taps });
+  }
+
+  /** Hidden states that the drafter wants of every row. */
+  get #taps(): readonly Tap[] {
+    return this.#plan.drafter?.wants?.taps ?? [];
+  }
+
+  /** Shows the prompt, whose first token is at `start` of the history, to a drafter that reads it. */
+  #promptReader(start: number): Pick<PrefillOptions, "onTaps"> {
+    const { drafter } = this.#plan;
+    if (drafter?.readPrompt === undefined || this.#taps.length === 0) return {};
+    const history = this.#history;
+    return { onTaps: (taps, from) => drafter.readPrompt!({ history, from: start + from, taps }) };
   }
 
   /** Chooses the token of one row of a block and books it. */

@@ -117,6 +117,10 @@ export function resolveOptions(sequence: Sequence, ids: Uint32Array, o: Generate
     throw unsupported("cache", "a model that can evict", "one that keeps prefixes only");
   }
 
+  if ((o.drafter?.wants?.taps?.length ?? 0) > 0 && !capabilities.taps) {
+    throw unsupported("drafter", "a model with hidden states", "one without");
+  }
+
   const sampling = resolveSampling(o, vocabSize);
   const verifier = o.verifier ?? sampleMatch();
   if (verifier.greedyOnly === true && sampling.temperature !== 0) {

@@ -3,9 +3,11 @@ import {
   type CachePolicy,
   InferenceError,
   type LogitsWanted,
+  type Matrix,
   type Sequence,
   type StepOptions,
   type StepOutput,
+  type Tap,
 } from "@frugal/core";
 
 /** How a text is read into a cache that may be smaller than the text. */
@@ -20,6 +22,10 @@ export interface PrefillOptions {
   readonly onTrim: (kept: Uint32Array, from: number) => void;
   /** Told of every chunk that is in the cache. */
   readonly onFed?: (tokens: Uint32Array) => void;
+  /** Hidden states to fetch: of the last row, or of all with `onTaps`. */
+  readonly taps?: readonly Tap[];
+  /** Told of the states of every chunk, and of the index of its first token. */
+  readonly onTaps?: (taps: readonly Matrix[], from: number) => void;
 }
 
 /**
@@ -33,7 +39,7 @@ export async function prefill(
   tokens: Uint32Array,
   options: PrefillOptions,
 ): Promise<{ readonly output: StepOutput; readonly runMs: number }> {
-  const { policy, logits, signal } = options;
+  const { policy, logits, signal, taps = [], onTaps } = options;
   const rows = options.chunk ?? chunkRows(sequence, policy, tokens.length);
   let runMs = 0;
   for (let from = 0; ; from += rows) {
@@ -45,9 +51,13 @@ export async function prefill(
     }
     const isLast = from + rows >= tokens.length;
     const wanted = isLast ? logits : "none";
-    const output = await sequence.step({ tokens: block }, stepOptions(wanted, signal));
+    const tapped = isLast || onTaps !== undefined ? taps : [];
+    const tapRows = onTaps === undefined ? "last" : "all";
+    const how = { ...stepOptions(wanted, signal, tapped), tapRows } as const;
+    const output = await sequence.step({ tokens: block }, how);
     runMs += output.runMs;
     options.onFed?.(block);
+    onTaps?.(output.taps, from);
     if (isLast) return { output, runMs };
   }
 }
@@ -66,9 +76,13 @@ export async function trim(
   onTrim(kept, from);
 }
 
-/** Options of a step; `signal` is left out where there is none. */
-export function stepOptions(logits: LogitsWanted, signal: AbortLike | undefined): StepOptions {
-  return signal === undefined ? { logits } : { logits, signal };
+/** Options of a step; `signal` is left out where there is none, and so are `taps`. */
+export function stepOptions(
+  logits: LogitsWanted,
+  signal: AbortLike | undefined,
+  taps: readonly Tap[] = [],
+): StepOptions {
+  return { logits, ...(taps.length > 0 && { taps }), ...(signal !== undefined && { signal }) };
 }
 
 /**

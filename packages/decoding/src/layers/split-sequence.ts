@@ -8,8 +8,10 @@ import {
   type Sequence,
   type StepOptions,
   type StepOutput,
+  type Tap,
 } from "@frugal/core";
 
+import { lastRows } from "../generate/last-rows.ts";
 import { expectRange } from "../sampling/sampling-options.ts";
 import { LazyRange } from "./lazy-range.ts";
 
@@ -124,7 +126,7 @@ export class SplitSequence implements Sequence {
   }
 
   async #run(block: Block, options: StepOptions): Promise<StepOutput> {
-    const { taps = [], logits, signal } = options;
+    const { taps = [], tapRows = "all", logits, signal } = options;
     const places = taps.map((tap) => this.#placeOf(tap));
     const tapsIn = (range: number) => places.filter((at) => at.range === range).map((at) => at.tap);
     const common = signal === undefined ? {} : { signal };
@@ -150,9 +152,10 @@ export class SplitSequence implements Sequence {
       outputs.push(output);
     }
     const taken = outputs.map(() => 0);
+    const tapped = places.map(({ range }) => outputs[range]!.taps[taken[range]!++]!);
     return {
       ...outputs.at(-1)!,
-      taps: places.map(({ range }) => outputs[range]!.taps[taken[range]!++]!),
+      taps: tapRows === "last" ? tapped.map((states) => lastRows(states, 1)) : tapped,
       runMs: outputs.reduce((sum, { runMs }) => sum + runMs, 0),
     };
   }
@@ -180,8 +183,9 @@ export class SplitSequence implements Sequence {
   }
 
   /** The range that taps a hidden state of the whole, and its own number there. */
-  #placeOf(tap: number): { readonly range: number; readonly tap: number } {
+  #placeOf(tap: Tap): { readonly range: number; readonly tap: Tap } {
     const { layers } = this.info;
+    if (tap === "final") return { range: this.#bounds.length - 2, tap };
     const isLayer = Number.isInteger(tap) && tap >= 0 && tap <= layers;
     expectRange("taps", tap, `a layer in [0, ${layers}]`, isLayer);
     const after = this.#bounds.findIndex((bound) => bound > tap);

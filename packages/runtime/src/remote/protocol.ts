@@ -21,7 +21,7 @@ export type Call =
       readonly kind: "step";
       readonly sequence: number;
       readonly block: Block;
-      readonly options: Pick<StepOptions, "logits" | "taps">;
+      readonly options: Omit<StepOptions, "signal">;
       readonly abortable: boolean;
     }
   | { readonly kind: "keep"; readonly sequence: number; readonly positions: Uint32Array }

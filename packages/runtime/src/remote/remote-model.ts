@@ -85,13 +85,13 @@ class RemoteSequence implements Sequence {
     return this.#length;
   }
 
-  async step(block: Block, { logits, taps, signal }: StepOptions): Promise<StepOutput> {
+  async step(block: Block, { signal, ...options }: StepOptions): Promise<StepOutput> {
     throwIfAborted(signal);
     const call = {
       kind: "step",
       sequence: this.#id,
       block,
-      options: taps === undefined ? { logits } : { logits, taps },
+      options,
       abortable: signal !== undefined,
     } as const;
     try {

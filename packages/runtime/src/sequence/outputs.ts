@@ -24,12 +24,9 @@ export function checkLogits({ logits, taps = [] }: StepOptions, info: ModelInfo)
     }
   }
   for (const tap of taps) {
-    if (!Number.isInteger(tap) || tap < 0 || tap > info.layers) {
-      throw new InferenceError(
-        "range",
-        `taps: expected a layer in [0, ${info.layers}], got ${tap}`,
-      );
-    }
+    if (tap === "final" || (Number.isInteger(tap) && tap >= 0 && tap <= info.layers)) continue;
+    const expected = `a layer in [0, ${info.layers}] or "final"`;
+    throw new InferenceError("range", `taps: expected ${expected}, got ${tap}`);
   }
 }
 
@@ -90,15 +87,21 @@ export function logitOutputs(wanted: LogitsWanted): readonly string[] {
 export function readStep(
   outputs: Record<string, Tensor>,
   wanted: LogitsWanted,
-  taps: readonly number[],
+  { taps = [], tapRows = "all" }: Pick<StepOptions, "taps" | "tapRows">,
   runMs: number,
 ): StepOutput {
+  const states = taps.map((tap) => toMatrix(outputs[`hidden.${tap}`]!));
   return {
     logits: wanted === "last" || wanted === "all" ? toMatrix(outputs["logits"]!) : null,
     top: typeof wanted === "object" ? toTop(outputs) : null,
-    taps: taps.map((layer) => toMatrix(outputs[`hidden.${layer}`]!)),
+    taps: tapRows === "last" ? states.map(lastRow) : states,
     runMs,
   };
+}
+
+/** A copy, so that the other rows need not be kept or sent along. */
+function lastRow({ data, rows, cols }: Matrix): Matrix {
+  return { data: data.slice((rows - 1) * cols), rows: 1, cols };
 }
 
 /** Leading dimensions become rows. */
@@ -125,7 +128,11 @@ function toTop(outputs: Record<string, Tensor>): TopLogits {
 
 /** One result from those of consecutive chunks. */
 export function joinOutputs(parts: readonly StepOutput[]): StepOutput {
-  const taps = parts[0]!.taps.map((_, i) => joinMatrices(parts.map((part) => part.taps[i]!)));
+  const tapped = parts.filter((part) => part.taps.length > 0);
+  const count = tapped[0]?.taps.length ?? 0;
+  const taps = Array.from({ length: count }, (_, i) =>
+    joinMatrices(tapped.map((part) => part.taps[i]!)),
+  );
   const logits = parts.flatMap((part) => part.logits ?? []);
   const tops = parts.flatMap((part) => part.top ?? []);
   return {

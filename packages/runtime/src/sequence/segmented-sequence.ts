@@ -166,8 +166,9 @@ export class SegmentedSequence implements Sequence {
       const to = Math.min(from + chunk, rows);
       const part = sliceBlock(block, from, to);
       const wanted = to === rows || wantsAllRows(options.logits) ? options.logits : "none";
+      const taps = to === rows || options.tapRows !== "last" ? options : {};
       throwIfAborted(options.signal);
-      outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted, options));
+      outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted, taps));
       if (options.signal !== undefined) await this.#context.pause();
     }
     throwIfAborted(options.signal);
@@ -178,7 +179,7 @@ export class SegmentedSequence implements Sequence {
     block: Block,
     positions: Int32Array,
     wanted: LogitsWanted,
-    { taps = [] }: StepOptions,
+    options: Pick<StepOptions, "taps" | "tapRows">,
     tree: OpenTree | null = null,
   ): Promise<StepOutput> {
     const { feeds: pool, logitFeeds, newKeys, newValues } = this.#context;
@@ -190,14 +191,15 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
     fillBlock(feeds, block.parents, positions);
 
+    const hidden = (options.taps ?? []).map((tap) => `hidden.${tap}`);
     const { outputs, milliseconds } = await this.#context.run(
       Object.assign(this.#cacheFeeds(positions, tree), feeds.tensors, logitFeeds.for(wanted, rows)),
-      [...newKeys, ...newValues, ...logitOutputs(wanted), ...taps.map((l) => `hidden.${l}`)],
+      [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden],
     );
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
-    return readStep(outputs, wanted, taps, milliseconds);
+    return readStep(outputs, wanted, options, milliseconds);
   }
 
   /**

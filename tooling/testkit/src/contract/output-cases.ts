@@ -1,7 +1,8 @@
 // oxlint-disable vitest/no-standalone-expect -- testLanguageModel wraps every case in a test.
-import { logSumExp, type LanguageModel, type Matrix, type TopLogits } from "@frugal/core";
+import { logSumExp, type LanguageModel, type Matrix, type Tap, type TopLogits } from "@frugal/core";
 import { expect } from "vitest";
 
+import { rowsOf } from "../expect-close.ts";
 import { seededRandom } from "../seeded-random.ts";
 import {
   append,
@@ -56,14 +57,18 @@ export const outputCases = {
       const { model, reference } = suite;
       const { layers, hiddenSize, vocabSize } = model.info;
       const tokens = seededRandom(22).tokens(5, vocabSize);
-      const wanted = [layers, 0, Math.floor(layers / 2)];
-      const tap = (one: LanguageModel): Promise<readonly Matrix[]> =>
+      const wanted: readonly Tap[] = [layers, 0, "final", Math.floor(layers / 2)];
+      const tap = (
+        one: LanguageModel,
+        tapRows: "all" | "last" = "all",
+      ): Promise<readonly Matrix[]> =>
         withSequence(one, async (sequence) => {
           const first = { tokens: tokens.subarray(0, 2) };
           const before = await sequence.step(first, { logits: "none", taps: [0] });
           expect([before.taps.length, before.taps[0]!.rows]).toEqual([1, 2]);
           const rest = { tokens: tokens.subarray(2) };
-          return (await sequence.step(rest, { logits: "last", taps: wanted })).taps;
+          const all = { logits: "last", taps: wanted, tapRows } as const;
+          return (await sequence.step(rest, all)).taps;
         });
       const supported = await supports(suite, "taps", (sequence) =>
         sequence.step({ tokens }, { logits: "last", taps: [0] }),
@@ -72,6 +77,9 @@ export const outputCases = {
 
       const taps = await tap(model);
       expect(taps.map(({ rows, cols }) => [rows, cols])).toEqual(wanted.map(() => [3, hiddenSize]));
+      for (const [i, last] of (await tap(model, "last")).entries()) {
+        expectSame(suite, last, rowsOf(taps[i]!, 2));
+      }
       if (reference === null) return;
       for (const [i, expected] of (await tap(reference)).entries()) {
         expectSameScale(suite, taps[i]!, expected);

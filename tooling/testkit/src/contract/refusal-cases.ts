@@ -47,6 +47,17 @@ export const refusalCases = {
     },
   },
 
+  "bad-features": {
+    title: "refuses features where the model reads no other",
+    run: async (suite) => {
+      if (suite.model.info.reads !== undefined) return;
+      const d = suite.model.info.hiddenSize;
+      const features = [{ data: new Float32Array(d), rows: 1, cols: d }];
+      const block = { tokens: Uint32Array.of(1), features };
+      await expectBlocksRefused(suite, [[block, "unsupported"]]);
+    },
+  },
+
   "bad-parents": {
     title: "refuses parents that do not precede their children",
     run: async (suite) => {
