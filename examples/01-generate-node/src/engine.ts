@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { type CachePolicy, InferenceError, type LanguageModel } from "@frugal/core";
 import { type Drafter, draftModel, generate, type Generation } from "@frugal/decoding";
 import { sinksAndRecent } from "@frugal/kv-cache";
-import { createChatTemplate, loadModel } from "@frugal/runtime-node";
+import { createChatTemplate, downloadModel, loadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
 
 import { createModelFree, isModelFree } from "./drafters.ts";
@@ -36,8 +36,7 @@ export interface Engine {
  * The engines run on this thread (`inline`): a program that does nothing beside generating has
  * nothing to keep responsive, and saves two messages per step.
  */
-export async function loadEngine(settings: Settings): Promise<Engine> {
-  const folder = resolve(settings.model ?? join(models, "frugal-tiny"));
+export async function loadEngine(settings: Settings, signal: AbortSignal): Promise<Engine> {
   const embeddedDraft =
     settings.model === undefined ? join(models, "frugal-tiny-draft") : undefined;
   const draftFolder = settings.draftModel ?? embeddedDraft;
@@ -51,14 +50,19 @@ export async function loadEngine(settings: Settings): Promise<Engine> {
   const options = { inline: true, quantize: settings.quantize } as const;
   const progress = loadProgress(!settings.json);
   try {
-    const target = await loadModel(folder, { ...options, onProgress: progress.for("model") });
+    // The tokenizer's files come with the model, so the folder is what is needed first.
+    const source = settings.model ?? join(models, "frugal-tiny");
+    const onProgress = progress.for("model");
+    const folder = await downloadModel(source, { onProgress, signal });
+    const target = await loadModel(folder, { ...options, onProgress });
     const small =
       draft === "model"
-        ? await loadModel(resolve(draftFolder!), {
+        ? await loadModel(draftFolder!, {
             ...options,
             // A guess need not be exact, and 8 bits are read in half the time.
             quantize: settings.quantize === "none" ? "q8" : settings.quantize,
             onProgress: progress.for("draft"),
+            signal,
           })
         : null;
     const tokenizer = await readTokenizer(folder);

@@ -1,9 +1,9 @@
-import type { LoadProgress } from "@frugal/runtime-node";
+import type { DownloadProgress, LoadProgress } from "@frugal/runtime-node";
 import { SingleBar } from "cli-progress";
 
 /** A bar on a terminal's standard error while models are loaded; nothing elsewhere. */
 export function loadProgress(wanted: boolean): {
-  for(name: string): (progress: LoadProgress) => void;
+  for(name: string): (progress: DownloadProgress | LoadProgress) => void;
   stop(): void;
 } {
   const shown = wanted && process.stderr.isTTY;

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
     given.prompt === "-" ? { ...given, prompt: await readStream(process.stdin) } : given;
   const abort = new AbortController();
   process.once("SIGINT", () => abort.abort());
-  const engine = await loadEngine(settings);
+  const engine = await loadEngine(settings, abort.signal);
   try {
     const task = promptOf(engine.tokenizer, settings);
     if (settings.compare) await compare(engine, task, settings, abort.signal);

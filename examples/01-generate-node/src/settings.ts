@@ -61,8 +61,11 @@ export function readSettings(args: readonly string[]): Settings {
         .choices(["none", "q8", "q4"])
         .default("none"),
     )
-    .option("--model <dir>", "a Llama-layout folder with safetensors (default: the embedded one)")
-    .option("--draft-model <dir>", "a smaller model with the same tokenizer")
+    .option(
+      "--model <source>",
+      "a folder, org/name on the Hub, or a URL (default: the embedded one)",
+    )
+    .option("--draft-model <source>", "a smaller model with the same tokenizer")
     .option("--json", "print one JSON object and nothing else", false)
     .option("--compare", "run without and with the draft and compare", false)
     .allowExcessArguments(false)

@@ -7,4 +7,11 @@ export type { LoadProgress } from "@frugal/runtime";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "@frugal/runtime";
 export type { Device } from "./devices.ts";
 export { FolderFiles } from "./folder-files.ts";
+export {
+  downloadModel,
+  type DownloadOptions,
+  type DownloadProgress,
+} from "./hub/download-model.ts";
+export type { HubOptions } from "./hub/hub-settings.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
+export type { LayoutOptions, ModelFormat, Variant } from "./model-layout.ts";

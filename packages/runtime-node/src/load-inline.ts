@@ -24,7 +24,7 @@ import { importOrt, type OrtNode } from "./ort-node.ts";
 import { quantizedWeights } from "./quantized-cache.ts";
 
 /** Options that can be sent to a worker. */
-export type EngineOptions = Omit<LoadOptions, "inline" | "onProgress" | "signal">;
+export type EngineOptions = Omit<LoadOptions, "hub" | "inline" | "onProgress" | "signal">;
 
 /** Models below this size run on one thread: their steps are over before a second one helps. */
 const singleThreadParameters = 4_000_000;

@@ -1,14 +1,15 @@
-import { fileURLToPath } from "node:url";
-
-import { type AbortLike, InferenceError, type LanguageModel, throwIfAborted } from "@frugal/core";
+import type { LanguageModel } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
+import { downloadModel, type DownloadProgress } from "./hub/download-model.ts";
+import type { HubOptions } from "./hub/hub-settings.ts";
 import { loadInline } from "./load-inline.ts";
 import { loadInWorker } from "./load-in-worker.ts";
+import type { LayoutOptions } from "./model-layout.ts";
 
 /** How {@link loadModel} loads and runs a model. */
-export interface LoadOptions {
+export interface LoadOptions extends LayoutOptions {
   /** Where the graph runs; default `"cpu"`. */
   readonly device?: Device;
   /**
@@ -39,40 +40,44 @@ export interface LoadOptions {
   readonly inline?: boolean;
   /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
   readonly chunk?: number;
-  readonly onProgress?: (progress: LoadProgress) => void;
-  /** Checked before loading; an abort while loading takes effect when it is done. */
-  readonly signal?: AbortLike;
+  /** Where models of the Hub come from and are kept. */
+  readonly hub?: HubOptions;
+  readonly onProgress?: (progress: DownloadProgress | LoadProgress) => void;
+  /** Ends a download at once; an abort while the model is loaded takes effect when it is. */
+  readonly signal?: AbortSignal;
 }
 
 /**
- * Loads a Llama-layout model from a folder with `config.json` and `model.safetensors` (or shards).
+ * Loads a model from a folder, from the Hub or from a web server; see {@link downloadModel} for the
+ * sources and for what of them is fetched.
  *
- * The graph is built in memory and refers to the weights where they lie: nothing is converted,
- * copied or written, except quantized weights, which are cached.
+ * `config.json` with `model.safetensors` (or shards) becomes a graph that is built in memory and
+ * refers to the weights where they lie: nothing is converted, copied or written, except quantized
+ * weights, which are cached.
  *
- * @throws {@link InferenceError} `format` for files that are missing, truncated or malformed;
- *   `unsupported` for an architecture, a weight type or a device that is not available, with the
- *   reason; `backend` if ONNX Runtime fails.
+ * @throws the signal's reason; {@link InferenceError} `format` for files that are missing,
+ *   truncated or malformed; `unsupported` for an architecture, a weight type or a device that is
+ *   not available, with the reason; `backend` if ONNX Runtime, the network or a server fails.
  */
 export async function loadModel(
   source: string | URL,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
-  const { inline = false, onProgress, signal, ...rest } = options;
-  throwIfAborted(signal);
-  const folder = source instanceof URL ? pathOf(source) : source;
+  const { inline = false, onProgress = () => {}, signal, hub, ...engine } = options;
+  signal?.throwIfAborted();
+  const { format, variant } = engine;
+  const folder = await downloadModel(source, {
+    ...(format && { format }),
+    ...(variant && { variant }),
+    ...(hub && { hub }),
+    ...(signal && { signal }),
+    onProgress,
+  });
   const load = inline ? loadInline : loadInWorker;
-  const model = await load(folder, rest, onProgress ?? (() => {}));
-  try {
-    throwIfAborted(signal);
-  } catch (reason) {
+  const model = await load(folder, engine, onProgress);
+  if (signal?.aborted === true) {
     await model.dispose();
-    throw reason;
+    signal.throwIfAborted();
   }
   return model;
-}
-
-function pathOf(source: URL): string {
-  if (source.protocol === "file:") return fileURLToPath(source);
-  throw new InferenceError("unsupported", `source: expected a folder, got ${source.href}`);
 }

@@ -32,7 +32,7 @@ export async function quantizedWeights(
   files: FolderFiles,
   model: ModelFolder,
   options: QuantizeOptions,
-  cacheFolder: string = defaultCacheFolder(),
+  cacheFolder: string = frugalCache(),
   onProgress: (progress: LoadProgress) => void,
 ): Promise<string> {
   const { bits, headBits = 8, blockSize = 32 } = options;
@@ -60,7 +60,8 @@ export async function quantizedWeights(
   return path;
 }
 
-function defaultCacheFolder(): string {
+/** Where this package keeps what it makes. */
+export function frugalCache(): string {
   const { FRUGAL_CACHE: own, XDG_CACHE_HOME: xdg } = process.env;
   // Empty counts as unset, as the XDG specification says.
   return own || join(xdg || join(homedir(), ".cache"), "frugal");
