@@ -15,6 +15,11 @@ export type { GgufMetadata } from "./formats/gguf-metadata.ts";
 export { fromGgufVocabulary } from "./formats/gguf-vocabulary.ts";
 export { fromLegacyBpe, type LegacyBpeOptions } from "./formats/legacy-bpe.ts";
 export { fromSentencePiece, type SentencePieceOptions } from "./formats/sentencepiece.ts";
+export type {
+  SampleOptions,
+  ScoredIds,
+  SentencePieceTokenizer,
+} from "./formats/sentencepiece-sampling.ts";
 export type { GuardedTokenizer, SpecialPolicy } from "./formats/special-policy.ts";
 export {
   tiktokenEncoding,

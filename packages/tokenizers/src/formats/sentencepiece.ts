@@ -3,10 +3,11 @@ import { sentencePieceDecoder } from "../decoders/sentencepiece.ts";
 import { SentencePieceCuts, isCuttable } from "../cuts/sentencepiece-cuts.ts";
 import { sentencePieceNormalizer } from "../normalizers/sentencepiece.ts";
 import type { PostProcessor, TemplatePiece } from "../post-processors/post-processor.ts";
-import { PipelineTokenizer, type Tokenizer } from "../tokenizer.ts";
+import { PipelineTokenizer } from "../tokenizer.ts";
 import { Vocabulary } from "../vocabulary.ts";
 import { writeSentencePieceJson } from "./sentencepiece-json.ts";
 import { readSentencePieceModel, type SentencePieceModel } from "./sentencepiece-model.ts";
+import { withSampling, type SentencePieceTokenizer } from "./sentencepiece-sampling.ts";
 import { buildSentencePiece } from "./sentencepiece-parts.ts";
 
 /** What a sentencepiece model leaves open. */
@@ -37,7 +38,10 @@ export interface SentencePieceOptions {
  *   `unsupported` if it asks for denormalization.
  * @see google/sentencepiece (2734490): src/sentencepiece_processor.cc
  */
-export function fromSentencePiece(file: Uint8Array, options: SentencePieceOptions = {}): Tokenizer {
+export function fromSentencePiece(
+  file: Uint8Array,
+  options: SentencePieceOptions = {},
+): SentencePieceTokenizer {
   return sentencePieceTokenizer(readSentencePieceModel(file), options);
 }
 
@@ -45,7 +49,7 @@ export function fromSentencePiece(file: Uint8Array, options: SentencePieceOption
 export function sentencePieceTokenizer(
   model: SentencePieceModel,
   { addBos = false, addEos = false, parseControl = false }: SentencePieceOptions,
-): Tokenizer {
+): SentencePieceTokenizer {
   const parts = buildSentencePiece(model);
   const { ids, rules, model: segmenter } = parts;
   const idsOf = (...types: readonly string[]): number[] =>
@@ -61,7 +65,7 @@ export function sentencePieceTokenizer(
   const frame = (wanted: boolean, piece: string): TemplatePiece[] =>
     wanted && ids.has(piece) ? [{ ids: [ids.get(piece)!], typeId: 0 }] : [];
   const postProcessor = frameOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece));
-  return new PipelineTokenizer(
+  const tokenizer = new PipelineTokenizer(
     {
       kind: "text",
       vocabulary: new Vocabulary(ids, new Set(added.map(({ id }) => id)), special),
@@ -83,6 +87,7 @@ export function sentencePieceTokenizer(
       chatTemplate: null,
     },
   );
+  return withSampling(tokenizer, model, parts);
 }
 
 /** The texts with fixed tokens around each. */

@@ -2,7 +2,8 @@ import type { SentencePieceModel } from "../formats/sentencepiece-model.ts";
 import { longestKey } from "../normalizers/sentencepiece.ts";
 import type { TokenBuffer } from "../token-buffer.ts";
 import { utf8Length, writeUtf8 } from "../utf8.ts";
-import { findBestPath, type ScoredPieces } from "./best-path.ts";
+import { findBestPath } from "./best-path.ts";
+import type { ScoredPieces } from "./lattice.ts";
 import type { Model } from "./model.ts";
 import { ScoreBpe } from "./score-bpe.ts";
 import { TokenTrie } from "./token-trie.ts";
@@ -54,7 +55,11 @@ export class SentencePieceSegmenter implements Model {
 
   /** As `encode`, for a part of a text. `score` is that of the parts before it, and brought up to date. */
   encodeNext(text: string, out: TokenBuffer, score: RunningScore): void {
-    const ends = this.#segment(text, score);
+    this.pushPieces(text, this.#segment(text, score), out);
+  }
+
+  /** Appends the tokens of pieces that end where `ends` says. */
+  pushPieces(text: string, ends: ArrayLike<number>, out: TokenBuffer): void {
     let unknownStart = -1;
     for (let i = 0, start = 0; i < ends.length; start = ends[i++]!) {
       const end = ends[i]!;
@@ -104,29 +109,40 @@ function createSegmenter(model: SentencePieceModel, userDefined: TokenTrie | nul
   }
 }
 
-/** Scores of the pieces of a unigram model by id, and the lowest of a normal one. */
-export function unigramScores({ pieces }: SentencePieceModel): {
-  readonly scores: Float64Array;
-  readonly lowest: number;
-} {
+/**
+ * Scores of the pieces of a unigram model by id, and the lowest of a normal one. `lengthOf` says how
+ * long a symbol of the user's is, which the reference counts in bytes for the best path and in
+ * characters otherwise.
+ */
+export function unigramScores(
+  { pieces }: SentencePieceModel,
+  lengthOf: (piece: string) => number = utf8Length,
+): { readonly scores: Float64Array; readonly lowest: number } {
   const normal = pieces.filter(({ type }) => type === "normal");
   const lowest = normal.reduce((least, { score }) => Math.min(least, score), Infinity);
   const highest = normal.reduce((most, { score }) => Math.max(most, score), -Infinity);
   const scores = Float64Array.from(pieces, ({ piece, score, type }) =>
     // A symbol of the user's wins over everything made of pieces.
-    type === "user-defined" ? Math.fround(utf8Length(piece) * highest) - 0.1 : score,
+    type === "user-defined" ? Math.fround(lengthOf(piece) * highest) - 0.1 : score,
   );
   return { scores, lowest };
 }
 
-function unigramSegmenter(model: SentencePieceModel): Segmenter {
+/** What a unigram model looks for in a text. */
+export function unigramPieces(
+  model: SentencePieceModel,
+  lengthOf?: (piece: string) => number,
+): ScoredPieces {
   const trie = new TokenTrie();
   model.pieces.forEach(({ piece, type }, id) => {
     if (type === "normal" || type === "user-defined") trie.set(piece, id);
   });
-  const { scores, lowest } = unigramScores(model);
-  const unknownScore = Math.fround(lowest - 10);
-  const pieces: ScoredPieces = { trie, scores, unknownScore, rounds: true };
+  const { scores, lowest } = unigramScores(model, lengthOf);
+  return { trie, scores, unknownScore: Math.fround(lowest - 10), rounds: true };
+}
+
+function unigramSegmenter(model: SentencePieceModel): Segmenter {
+  const pieces = unigramPieces(model);
   return (text, score) => {
     const { ends, total } = findBestPath(text, pieces, score.value);
     score.value = total;

@@ -1,7 +1,8 @@
 import { InferenceError } from "@frugal/core";
 import type { TokenBuffer } from "../token-buffer.ts";
 import { utf8Length, writeUtf8 } from "../utf8.ts";
-import { findBestPath, type ScoredPieces } from "./best-path.ts";
+import { findBestPath } from "./best-path.ts";
+import type { ScoredPieces } from "./lattice.ts";
 import type { Model } from "./model.ts";
 import { TokenTrie } from "./token-trie.ts";
 
