@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
-import { createTokenizer, fromGgufVocabulary } from "../src/index.ts";
+import { createTokenizer, fromGgufVocabulary, type Tokenizer } from "../src/index.ts";
 import { smallTokenizer } from "./byte-vocabulary.ts";
+import { writeCharsmap } from "./charsmap-writer.ts";
 import { readGgufMetadata } from "./gguf-file.ts";
 
 const data = new URL("../../../../shared/oracles/tokenizers/gguf/", import.meta.url);
@@ -82,8 +83,76 @@ test.each([
   expect(actual).toEqual(expected);
 });
 
-test.each([
-  ["unsupported", 'ggml.model: "rwkv" is not supported', { "tokenizer.ggml.model": "rwkv" }],
+/** The project's own unigram tokenizer, as a file for `t5` says it. */
+describe("a t5 vocabulary", () => {
+  interface Unigram {
+    readonly unk_id: number;
+    readonly vocab: readonly (readonly [piece: string, score: number])[];
+  }
+  const fixture = (name: string): unknown =>
+    JSON.parse(readFileSync(new URL(`fixtures/${name}.json`, import.meta.url), "utf8"));
+  const { model } = fixture("unigram") as { model: Unigram };
+  const t5 = (parts: Record<string, unknown> = {}): Tokenizer =>
+    fromGgufVocabulary({
+      "tokenizer.ggml.model": "t5",
+      "tokenizer.ggml.tokens": model.vocab.map(([piece]) => piece),
+      "tokenizer.ggml.scores": Float32Array.from(model.vocab, ([, score]) => score),
+      "tokenizer.ggml.token_type": model.vocab.map((_, id) =>
+        id === model.unk_id ? 2 : id < 3 ? 3 : 1,
+      ),
+      "tokenizer.ggml.unknown_token_id": model.unk_id,
+      "tokenizer.ggml.eos_token_id": 1,
+      "tokenizer.ggml.padding_token_id": 0,
+      "tokenizer.ggml.add_space_prefix": true,
+      "tokenizer.ggml.remove_extra_whitespaces": true,
+      ...parts,
+    });
+
+  test("has the ids of the tokenizer.json that it comes from", () => {
+    const texts = (fixture("texts") as { test: string[] }).test;
+    const { items } = fixture("unigram.expected") as {
+      items: { ids: number[]; special: number[] }[];
+    };
+    const tokenizer = t5();
+    let compared = 0;
+    texts.forEach((text, i) => {
+      // The fixture normalizes to NFKC and keeps spaces at the ends, which the file cannot say.
+      if (text !== text.normalize("NFKC").trim()) return;
+      compared++;
+      const plain = tokenizer.encode(text, { addSpecialTokens: false });
+      expect([text, ...plain.ids]).toEqual([text, ...items[i]!.ids]);
+      expect([...tokenizer.encode(text).ids]).toEqual(items[i]!.special);
+      if (plain.ids.includes(model.unk_id)) return;
+      expect(tokenizer.decode(plain.ids)).toBe(text.replace(/ +/gu, " "));
+    });
+    expect(compared).toBeGreaterThan(8);
+    expect([tokenizer.eosId, tokenizer.padId, tokenizer.bosId]).toEqual([1, 0, null]);
+  });
+
+  test("squeezes spaces, finds control tokens, and ends texts where the file says so", () => {
+    const tokenizer = t5();
+    expect([...tokenizer.encode("  a  boat ").ids]).toEqual([...tokenizer.encode("a boat").ids]);
+    expect([...tokenizer.encode("a</s>").ids].slice(-2)).toEqual([1, 1]);
+    expect([...tokenizer.encode("</s>", { special: "text" }).ids].slice(0, -1)).not.toContain(1);
+    const bare = t5({ "tokenizer.ggml.add_eos_token": false });
+    expect([...bare.encode("a").ids]).toEqual([...tokenizer.encode("a").ids].slice(0, -1));
+  });
+
+  test("applies the character map of the file", () => {
+    const charsmap = writeCharsmap({ "\u00a0": " ", ﬁ: "fi" });
+    const tokenizer = t5({ "tokenizer.ggml.precompiled_charsmap": charsmap });
+    expect([...tokenizer.encode("a\u00a0ﬁn").ids]).toEqual([...tokenizer.encode("a fin").ids]);
+  });
+});
+
+test.each<[code: string, message: string, parts: Record<string, unknown>]>([
+  ...["rwkv", "none", "no_vocab", "plamo2", "T5"].map(
+    (name): [string, string, Record<string, unknown>] => [
+      "unsupported",
+      `ggml.model: "${name}" is not supported`,
+      { "tokenizer.ggml.model": name },
+    ],
+  ),
   ["unsupported", 'ggml.pre: "mine" is not supported', { "tokenizer.ggml.pre": "mine" }],
   ["format", "ggml.model: expected a string, got 3", { "tokenizer.ggml.model": 3 }],
   ["format", "ggml.tokens: expected an array of strings", { "tokenizer.ggml.tokens": null }],
