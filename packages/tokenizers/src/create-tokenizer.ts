@@ -1,7 +1,8 @@
 import { readConfig, readTokensBeside } from "./formats/hf-config.ts";
 import { readTokenizerJson } from "./formats/hf-json.ts";
 import { JsonReader } from "./formats/json-reader.ts";
-import { PipelineTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { PipelineTokenizer } from "./pipeline-tokenizer.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /** Files beside a `tokenizer.json` and its configuration. */
 export interface TokenizerFiles {

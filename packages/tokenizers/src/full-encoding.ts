@@ -34,16 +34,16 @@ export function joinSegments(
     overflowing,
   };
   let at = padding?.direction === "left" ? n - used : 0;
-  for (const { ids, typeId, sequence, columns } of segments) {
+  for (const { ids, typeId, sequence, isSpecial, columns } of segments) {
     const end = at + ids.length;
     details.ids.set(ids, at);
     details.typeIds.fill(typeId, at, end);
+    details.sequenceIds.fill(sequence, at, end);
+    details.specialTokensMask.fill(isSpecial ? 1 : 0, at, end);
     details.attentionMask.fill(1, at, end);
     if (columns !== null) {
       details.offsets.set(columns.offsets, 2 * at);
       details.wordIds.set(columns.words, at);
-      details.sequenceIds.fill(sequence, at, end);
-      details.specialTokensMask.fill(0, at, end);
     }
     at = end;
   }

@@ -32,20 +32,46 @@ const template = {
     "</s>": { id: "</s>", ids: [260], tokens: ["</s>"] },
   },
 };
+const text0 = (id: "A" | "B", type_id = 0): object => ({ Sequence: { id, type_id } });
+const withoutTexts = {
+  ...template,
+  single: [{ SpecialToken: { id: "<s>", type_id: 2 } }],
+  pair: [text0("B", 1), { SpecialToken: { id: "<s>", type_id: 2 } }],
+};
+const withCopies = {
+  ...template,
+  single: [text0("A", 3), { SpecialToken: { id: "</s>", type_id: 1 } }, text0("A", 4)],
+  pair: [text0("B"), text0("A", 1), text0("B", 2)],
+};
+/** Keeps the number of parts, which the reference needs for a second template. */
+const bare = { ...template, single: [text0("A", 5)], pair: [text0("A", 6), text0("B", 7)] };
 const trim = { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true };
 const ends = { sep: ["</s>", 260], cls: ["<s>", 259] };
+const inTurn = (...steps: object[]): object => ({ type: "Sequence", processors: steps });
+const bert = { type: "BertProcessing", ...ends };
+const roberta = {
+  type: "RobertaProcessing",
+  ...ends,
+  trim_offsets: true,
+  add_prefix_space: true,
+};
 const processors: Record<string, object | null> = {
   none: null,
   TemplateProcessing: template,
-  BertProcessing: { type: "BertProcessing", ...ends },
-  RobertaProcessing: {
-    type: "RobertaProcessing",
-    ...ends,
-    trim_offsets: true,
-    add_prefix_space: true,
-  },
+  BertProcessing: bert,
+  RobertaProcessing: roberta,
+  "RobertaProcessing without its members, which is BERT's": { ...ends, type: "RobertaProcessing" },
+  "BertProcessing with RoBERTa's members": { ...roberta, type: "BertProcessing" },
   ByteLevel: trim,
-  "ByteLevel and TemplateProcessing": { type: "Sequence", processors: [trim, template] },
+  "ByteLevel and TemplateProcessing": inTurn(trim, template),
+  "a template without the text": withoutTexts,
+  "a template with the text twice": withCopies,
+  "a template, then BERT's and ByteLevel": inTurn(template, bert, trim),
+  "a template with the text twice, then RoBERTa's": inTurn(withCopies, roberta),
+  "BERT's, then a template with the text twice": inTurn(bert, withCopies),
+  "RoBERTa's, then BERT's": inTurn(roberta, bert),
+  "two templates, trimmed in between": inTurn(bare, trim, template),
+  "BERT's, trimmed twice": inTurn(trim, bert, inTurn(trim, bare)),
 };
 const pad = (parts: object): object => ({
   strategy: "BatchLongest",
@@ -69,8 +95,8 @@ const lengths: Record<string, object> = {
   "padding on the left": { padding: pad({ strategy: { Fixed: 30 }, direction: "Left" }) },
   truncation: { truncation: cut({}) },
   "truncation on the left and padding": {
-    truncation: cut({ direction: "Left", max_length: 12, stride: 2 }),
-    padding: pad({ strategy: { Fixed: 16 } }),
+    truncation: cut({ direction: "Left", max_length: 17, stride: 2 }),
+    padding: pad({ strategy: { Fixed: 21 } }),
   },
   "truncation of the first": { truncation: cut({ strategy: "OnlyFirst", max_length: 14 }) },
   "truncation of the second": { truncation: cut({ strategy: "OnlySecond", max_length: 14 }) },
@@ -112,8 +138,11 @@ function orError<T>(action: () => T): Error | T {
 }
 
 const text = mixedText(["ab", " ab", "a", "<s>", "</s>", "  "]);
+/** Chunks of a text that is used twice are combined with each other. */
+const shortText = text.map((each) => each.slice(0, 10));
 
-describe.each(Object.entries(processors))("post-processor: %s", (_, post_processor) => {
+describe.each(Object.entries(processors))("post-processor: %s", (kind, post_processor) => {
+  const some = kind.includes("twice") ? shortText : text;
   test.each(Object.entries(lengths))("%s", { timeout: 60_000 }, async (_name, parts) => {
     const json = smallTokenizer(merges, { added_tokens: special, post_processor, ...parts });
     const tokenizer = createTokenizer(json);
@@ -123,8 +152,8 @@ describe.each(Object.entries(processors))("post-processor: %s", (_, post_process
     const whole = createReference(smallTokenizer(merges, { added_tokens: special }));
     await fc.assert(
       fc.asyncProperty(
-        text,
-        fc.option(text),
+        some,
+        fc.option(some),
         fc.boolean(),
         async (first, pair, addSpecialTokens) => {
           const texts = [first, pair ?? ""].map((each) =>
@@ -139,14 +168,25 @@ describe.each(Object.entries(processors))("post-processor: %s", (_, post_process
           expect(actual instanceof Error).toBe(encoding instanceof Error);
           if (actual instanceof Error || encoding instanceof Error) return;
           expect(show(actual)).toEqual(expected(encoding, actual, texts));
+          // Without a post-processor, the reference leaves a second text the type it had.
+          const keepsTypes = pair !== null && post_processor === null;
+          const types = encoding.getTypeIds().join();
+          expect([types, keepsTypes && actual.typeIds.join()]).toContain(actual.typeIds.join());
+          expect([...tokenizer.encode(first, { ...options, offsets: false }).ids]).toEqual([
+            ...actual.ids,
+          ]);
+          const rest = encoding.getOverflowing();
           expect(actual.overflowing.map(show)).toEqual(
-            encoding
-              .getOverflowing()
-              .map((each, i) => expected(each, actual.overflowing[i]!, texts)),
+            rest.map((each, i) => expected(each, actual.overflowing[i]!, texts)),
+          );
+          // A second text that was encoded apart has another type where it overflows.
+          if (pair !== null) return;
+          expect(actual.overflowing.map(({ typeIds }) => [...typeIds])).toEqual(
+            rest.map((each) => each.getTypeIds()),
           );
         },
       ),
-      { numRuns: 150, seed: 3 },
+      { numRuns: 60, seed: 3 },
     );
   });
 });

@@ -13,6 +13,9 @@ const template = (single: unknown, ids: unknown = [256]): object => ({
   special_tokens: { s: { id: "s", ids, tokens: ["s"] } },
 });
 
+const templatePiece = (id: string): object =>
+  id === "A" ? { Sequence: { id } } : { SpecialToken: { id } };
+
 test.each<[InferenceErrorCode, string, object | string]>([
   ["format", "tokenizer.json: expected JSON", "{"],
   ["format", "tokenizer.json: expected an object, got []", "[]"],
@@ -108,8 +111,18 @@ test.each<[InferenceErrorCode, string, object | string]>([
   ],
   [
     "unsupported",
-    "post_processor.single: a template with the text 0 times",
-    json({ post_processor: template([]) }),
+    "post_processor.processors[1]: expected one part or two, got 3 that the one before it left",
+    json({
+      post_processor: {
+        type: "Sequence",
+        processors: [template(["s", "A", "s"].map(templatePiece)), template([])],
+      },
+    }),
+  ],
+  [
+    "format",
+    "post_processor.cls: expected a token and its id, got nothing",
+    json({ post_processor: { type: "BertProcessing" } }),
   ],
   [
     "format",

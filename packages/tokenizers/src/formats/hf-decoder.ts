@@ -5,7 +5,16 @@ import { spacedStep } from "../decoders/chain.ts";
 import { ctcStep, replaceLiteral, wordPieceStep } from "../decoders/word-piece.ts";
 import { readCharacter, readMetaspace, readPattern } from "./hf-pattern.ts";
 import { replaceNormalizer } from "../normalizers/replace.ts";
+import { readType, type TypeShape } from "./hf-type.ts";
 import type { JsonReader } from "./json-reader.ts";
+
+const SHAPES: readonly TypeShape[] = [
+  ["BPEDecoder", ["suffix"]],
+  ["WordPiece", ["prefix", "cleanup"]],
+  ["CTC", ["pad_token", "word_delimiter_token", "cleanup"]],
+  ["Replace", ["pattern", "content"]],
+  ["Strip", ["content", "start", "stop"]],
+];
 
 /**
  * Reads a decoder as a list of steps; null where there is nothing but ByteLevel, which a table of
@@ -20,7 +29,7 @@ export function readDecoder(reader: JsonReader): readonly DecoderStep[] | null {
 }
 
 function readStep(reader: JsonReader): DecoderStep {
-  const type = reader.member("type").string();
+  const type = readType(reader, SHAPES);
   switch (type) {
     case "ByteLevel":
       return byteLevelStep();

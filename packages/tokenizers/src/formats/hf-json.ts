@@ -1,7 +1,8 @@
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { ByteLevelDecoder } from "../decoders/byte-level.ts";
 import { ChainDecoder } from "../decoders/chain.ts";
-import type { ByteStages, TextStages, TokenizerParts } from "../tokenizer.ts";
+import type { ByteStages, TextStages, TokenizerParts } from "../tokenizer-parts.ts";
+import type { PostProcessor } from "../post-processors/post-processor.ts";
 import { Vocabulary } from "../vocabulary.ts";
 import { readAddedTokens, writeAddedTokens, type TokensBeside } from "./hf-added-tokens.ts";
 import { readCuts } from "./hf-cuts.ts";
@@ -46,7 +47,9 @@ export function readTokenizerJson(file: JsonReader, beside: TokensBeside): Token
     vocabulary,
     rawTokens,
     normalizedTokens,
-    cuts: readCuts(file, { rawTokens, normalizedTokens, normalize }),
+    cuts: keepsText(postProcessor)
+      ? readCuts(file, { rawTokens, normalizedTokens, normalize })
+      : null,
     normalizer,
     postProcessor,
     truncation: readTruncation(file.member("truncation")),
@@ -55,6 +58,15 @@ export function readTokenizerJson(file: JsonReader, beside: TokensBeside): Token
       steps === null ? new ByteLevelDecoder(decoded()) : new ChainDecoder(decoded(), steps),
     toJson: createWriter(file, model, added),
   };
+}
+
+/** Whether a text comes once in what a post-processor makes of it, with added tokens or without. */
+function keepsText(postProcessor: PostProcessor | null): boolean {
+  const counts = [false, true].map((addSpecialTokens) => {
+    const pieces = postProcessor?.layoutOf(false, addSpecialTokens).pieces;
+    return pieces?.filter((piece) => "sequence" in piece).length ?? 1;
+  });
+  return counts.every((count) => count === 1);
 }
 
 /** Pre-tokenizer and model, over bytes where that gives the same. */

@@ -3,6 +3,7 @@ import type { Model } from "../models/model.ts";
 import { readBpe } from "./hf-bpe.ts";
 import { readUnigram } from "./hf-unigram.ts";
 import { readWordLevel, readWordPiece } from "./hf-word-models.ts";
+import { readType, type TypeShape } from "./hf-type.ts";
 import type { JsonReader } from "./json-reader.ts";
 
 /** A model as a file describes it. */
@@ -18,15 +19,22 @@ export interface ModelFile {
   readonly toJson: () => object;
 }
 
+const SHAPES: readonly TypeShape[] = [
+  ["BPE", ["vocab", "merges"]],
+  ["WordPiece", ["vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word"]],
+  ["WordLevel", ["vocab", "unk_token"]],
+];
+const LIST_SHAPES: readonly TypeShape[] = [["Unigram", ["vocab"]]];
+
 /**
  * Reads the model. Files from before 2020 do not say which it is; what members they have does.
  *
  * @see huggingface/tokenizers (3ba8ad0): tokenizers/src/models/mod.rs
  */
 export function readModel(model: JsonReader): ModelFile {
-  const type = model.member("type");
-  const name = type.isAbsent ? guessType(model) : type.string();
-  switch (name) {
+  const isList = Array.isArray(model.object()["vocab"]);
+  const type = readType(model, isList ? LIST_SHAPES : SHAPES);
+  switch (type) {
     case "BPE":
       return readBpe(model);
     case "Unigram":
@@ -36,15 +44,6 @@ export function readModel(model: JsonReader): ModelFile {
     case "WordLevel":
       return readWordLevel(model);
     default:
-      return type.refuse(`model "${name}"`);
+      return model.member("type").refuse(`model "${type}"`);
   }
-}
-
-function guessType(model: JsonReader): string {
-  if (!model.member("merges").isAbsent) return "BPE";
-  if (Array.isArray(model.member("vocab").value)) return "Unigram";
-  const isWordPiece =
-    !model.member("continuing_subword_prefix").isAbsent ||
-    !model.member("max_input_chars_per_word").isAbsent;
-  return isWordPiece ? "WordPiece" : "WordLevel";
 }

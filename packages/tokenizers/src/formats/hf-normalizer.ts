@@ -8,12 +8,22 @@ import { replaceNormalizer } from "../normalizers/replace.ts";
 import { normalizerSequence } from "../normalizers/sequence.ts";
 import { unicodeNormalizer } from "../normalizers/unicode.ts";
 import { readPattern } from "./hf-pattern.ts";
+import { readType, type TypeShape } from "./hf-type.ts";
 import type { JsonReader } from "./json-reader.ts";
+
+const SHAPES: readonly TypeShape[] = [
+  ["BertNormalizer", ["clean_text", "handle_chinese_chars", "lowercase"]],
+  ["Strip", ["strip_left", "strip_right"]],
+  ["Sequence", ["normalizers"]],
+  ["Precompiled", ["precompiled_charsmap"]],
+  ["Replace", ["pattern", "content"]],
+  ["Prepend", ["prepend"]],
+];
 
 /** Reads a normalizer; null where there is none. */
 export function readNormalizer(reader: JsonReader): Normalizer | null {
   if (reader.isAbsent) return null;
-  const type = reader.member("type").string();
+  const type = readType(reader, SHAPES);
   switch (type) {
     case "NFC":
     case "NFD":

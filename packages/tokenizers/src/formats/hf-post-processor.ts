@@ -1,76 +1,62 @@
-import { byteLevelTrim } from "../post-processors/byte-level.ts";
-import {
-  plainPostProcessor,
-  type PostProcessor,
-  type TemplatePiece,
-} from "../post-processors/post-processor.ts";
+import { bertStep, robertaStep } from "../post-processors/bert.ts";
+import { trimStep } from "../post-processors/byte-level.ts";
+import { PostProcessor, type PostProcessorStep } from "../post-processors/post-processor.ts";
+import { templateStep, type TemplatePiece } from "../post-processors/template.ts";
 import type { JsonReader } from "./json-reader.ts";
+import { findShape, readType, type TypeShape } from "./hf-type.ts";
+
+const SHAPES: readonly TypeShape[] = [
+  ["RobertaProcessing", ["sep", "cls", "trim_offsets", "add_prefix_space"]],
+  ["BertProcessing", ["sep", "cls"]],
+  ["TemplateProcessing", ["single", "pair", "special_tokens"]],
+];
 
 /** Reads a post-processor; null where there is none. Ids must be below `vocabSize`. */
 export function readPostProcessor(reader: JsonReader, vocabSize: number): PostProcessor | null {
-  if (reader.isAbsent) return null;
-  const type = reader.member("type").string();
+  return reader.isAbsent ? null : new PostProcessor(readSteps(reader, vocabSize));
+}
+
+/** Several steps do in turn what the reference does in one or in a sequence. */
+function readSteps(reader: JsonReader, vocabSize: number): PostProcessorStep[] {
   const id = (entry: JsonReader): number => {
     const value = entry.id();
     return value < vocabSize ? value : entry.fail(`an id below ${vocabSize}`);
   };
+  const type = readType(reader, SHAPES);
   switch (type) {
     case "ByteLevel":
-      return { ...plainPostProcessor, trims: readTrim(reader) };
+      return readTrim(reader);
     case "TemplateProcessing":
-      return readTemplate(reader, id);
+      return [readTemplate(reader, id)];
     case "BertProcessing":
-      return frame(id(reader.member("cls").at(1)), id(reader.member("sep").at(1)), false);
-    case "RobertaProcessing": {
-      const framed = frame(id(reader.member("cls").at(1)), id(reader.member("sep").at(1)), true);
-      return { ...framed, trims: readTrim(reader) };
-    }
+    case "RobertaProcessing":
+      return readFrame(reader, id);
     case "Sequence":
-      return readSequence(reader, vocabSize);
+      return reader
+        .member("processors")
+        .array()
+        .flatMap((part) => readSteps(part, vocabSize));
     default:
       return reader.refuse(`post-processor "${type}"`);
   }
 }
 
-/** At most one of the parts may put tokens around the text. */
-function readSequence(reader: JsonReader, vocabSize: number): PostProcessor {
-  let result = plainPostProcessor;
-  let frames = 0;
-  for (const part of reader.member("processors").array()) {
-    const step = readPostProcessor(part, vocabSize);
-    if (step === null) continue;
-    if (step.single !== plainPostProcessor.single && ++frames > 1) {
-      part.refuse("a second post-processor that adds tokens");
-    }
-    const shape = step.single === plainPostProcessor.single ? result : step;
-    result = { ...shape, trims: [...result.trims, ...step.trims] };
-  }
-  return result;
+function readTrim(reader: JsonReader): PostProcessorStep[] {
+  const isWanted = reader.member("trim_offsets").boolean(true);
+  return isWanted ? [trimStep(reader.member("add_prefix_space").boolean(true))] : [];
 }
 
-function readTrim(reader: JsonReader): PostProcessor["trims"] {
-  if (!reader.member("trim_offsets").boolean(true)) return [];
-  return [byteLevelTrim(reader.member("add_prefix_space").boolean(true))];
+/** Which of the two it is, the reference tells by the members, whatever type is written. */
+function readFrame(reader: JsonReader, id: (entry: JsonReader) => number): PostProcessorStep[] {
+  const [cls, sep] = ["cls", "sep"].map((name) => {
+    const token = reader.member(name);
+    return Array.isArray(token.value) ? id(token.at(1)) : token.fail("a token and its id");
+  });
+  if (findShape(reader, SHAPES) === "BertProcessing") return [bertStep(cls!, sep!)];
+  return [...readTrim(reader), robertaStep(cls!, sep!)];
 }
 
-/** What BERT and RoBERTa put around texts. */
-function frame(cls: number, sep: number, isRoberta: boolean): PostProcessor {
-  const second = isRoberta ? 0 : 1;
-  const single: TemplatePiece[] = [
-    { ids: [cls], typeId: 0 },
-    { sequence: 0, typeId: 0 },
-    { ids: [sep], typeId: 0 },
-  ];
-  const between: TemplatePiece[] = isRoberta ? [{ ids: [sep], typeId: 0 }] : [];
-  const last: TemplatePiece[] = [
-    { sequence: 1, typeId: second },
-    { ids: [sep], typeId: second },
-  ];
-  const pair = [...single, ...between, ...last];
-  return { trims: [], single, pair, overflowTypeId: isRoberta ? 0 : null };
-}
-
-function readTemplate(reader: JsonReader, id: (entry: JsonReader) => number): PostProcessor {
+function readTemplate(reader: JsonReader, id: (entry: JsonReader) => number): PostProcessorStep {
   const pieces = (template: JsonReader): TemplatePiece[] =>
     template.array().map((piece) => {
       const sequence = piece.member("Sequence");
@@ -83,15 +69,17 @@ function readTemplate(reader: JsonReader, id: (entry: JsonReader) => number): Po
       const ids = reader.member("special_tokens").member(name).member("ids").array().map(id);
       return { ids, typeId: special.member("type_id").optionalId() };
     });
-  const count = (template: readonly TemplatePiece[], sequence: number): number =>
-    template.filter((piece) => "sequence" in piece && piece.sequence === sequence).length;
-
   const single = pieces(reader.member("single"));
-  if (count(single, 1) > 0) reader.member("single").fail('a template with the text "A" only');
-  if (count(single, 0) !== 1) {
-    reader.member("single").refuse(`a template with the text ${count(single, 0)} times`);
+  if (single.some((piece) => "sequence" in piece && piece.sequence === 1)) {
+    reader.member("single").fail('a template with the text "A" only');
   }
   const given = reader.member("pair");
-  const pair = given.isAbsent ? plainPostProcessor.pair : pieces(given);
-  return { trims: [], single, pair, overflowTypeId: null };
+  const pair = given.isAbsent ? bothTexts : pieces(given);
+  return templateStep({ single, pair }, reader.place);
 }
+
+/** The template for two texts where a file has none. */
+const bothTexts: readonly TemplatePiece[] = [
+  { sequence: 0, typeId: 0 },
+  { sequence: 1, typeId: 1 },
+];

@@ -1,7 +1,7 @@
 import { InferenceError } from "@frugal/core";
 import { unigramScores } from "../models/sentencepiece.ts";
 import { Charsmap } from "../normalizers/charsmap.ts";
-import type { PostProcessor, TemplatePiece } from "../post-processors/post-processor.ts";
+import type { TemplatePiece, Templates } from "../post-processors/template.ts";
 import { encodeBase64 } from "./base64.ts";
 import { definingMerges } from "./defining-merges.ts";
 import { writeAddedTokens } from "./hf-added-tokens.ts";
@@ -25,7 +25,7 @@ const SPACE = "\u2581";
  */
 export function writeSentencePieceJson(
   model: SentencePieceModel,
-  { single, pair }: PostProcessor,
+  { single, pair }: Templates,
 ): object {
   refuseOthers(model);
   const isUnigram = model.algorithm === "unigram";

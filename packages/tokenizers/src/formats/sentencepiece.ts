@@ -2,8 +2,9 @@ import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import { sentencePieceDecoder } from "../decoders/sentencepiece.ts";
 import { SentencePieceCuts, isCuttable } from "../cuts/sentencepiece-cuts.ts";
 import { sentencePieceNormalizer } from "../normalizers/sentencepiece.ts";
-import type { PostProcessor, TemplatePiece } from "../post-processors/post-processor.ts";
-import { PipelineTokenizer } from "../tokenizer.ts";
+import { PipelineTokenizer } from "../pipeline-tokenizer.ts";
+import { PostProcessor } from "../post-processors/post-processor.ts";
+import { templateStep, type TemplatePiece, type Templates } from "../post-processors/template.ts";
 import { Vocabulary } from "../vocabulary.ts";
 import { writeSentencePieceJson } from "./sentencepiece-json.ts";
 import { readSentencePieceModel, type SentencePieceModel } from "./sentencepiece-model.ts";
@@ -64,7 +65,7 @@ export function sentencePieceTokenizer(
   const named = (piece: string): string | null => (ids.has(piece) ? piece : null);
   const frame = (wanted: boolean, piece: string): TemplatePiece[] =>
     wanted && ids.has(piece) ? [{ ids: [ids.get(piece)!], typeId: 0 }] : [];
-  const postProcessor = frameOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece));
+  const templates = templatesOf(frame(addBos, model.bosPiece), frame(addEos, model.eosPiece));
   const tokenizer = new PipelineTokenizer(
     {
       kind: "text",
@@ -76,9 +77,9 @@ export function sentencePieceTokenizer(
       model: segmenter,
       needsOrigin: false,
       cuts: isCuttable(model) ? new SentencePieceCuts(model, parts, rawTokens) : null,
-      postProcessor,
+      postProcessor: new PostProcessor([templateStep(templates, "sentencepiece model")]),
       createDecoder: () => sentencePieceDecoder(model),
-      toJson: () => writeSentencePieceJson(model, postProcessor),
+      toJson: () => writeSentencePieceJson(model, templates),
     },
     {
       eosToken: named(model.eosPiece),
@@ -91,13 +92,13 @@ export function sentencePieceTokenizer(
 }
 
 /** The texts with fixed tokens around each. */
-function frameOf(before: readonly TemplatePiece[], after: readonly TemplatePiece[]): PostProcessor {
+function templatesOf(before: readonly TemplatePiece[], after: readonly TemplatePiece[]): Templates {
   const around = (sequence: 0 | 1): TemplatePiece[] => [
     ...before,
     { sequence, typeId: sequence },
     ...after,
   ];
-  return { trims: [], single: around(0), pair: [...around(0), ...around(1)], overflowTypeId: null };
+  return { single: around(0), pair: [...around(0), ...around(1)] };
 }
 
 function controlToken(id: number, content: string): AddedToken {

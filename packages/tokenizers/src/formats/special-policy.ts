@@ -2,7 +2,9 @@ import { InferenceError } from "@frugal/core";
 import { AddedTokens, type AddedToken } from "../added-tokens.ts";
 import type { EncodeOptions, Encoding, EncodingWithOffsets } from "../encoding.ts";
 import { LiteralMatcher } from "../literal-matcher.ts";
-import { PipelineTokenizer, type Tokenizer, type TokenizerParts } from "../tokenizer.ts";
+import { PipelineTokenizer } from "../pipeline-tokenizer.ts";
+import type { Tokenizer } from "../tokenizer.ts";
+import type { TokenizerParts } from "../tokenizer-parts.ts";
 
 /** Which special tokens may be written in a text, as tiktoken has it. */
 export interface SpecialPolicy {

@@ -1,5 +1,5 @@
 import { codePointBefore, isWhiteSpace } from "../character-classes.ts";
-import type { OffsetTrim } from "./post-processor.ts";
+import type { FramePiece, OffsetTrim, PostProcessorStep } from "./post-processor.ts";
 
 /** The stand-in for a space. */
 const SPACE = 0x120;
@@ -11,7 +11,14 @@ const SPACE = 0x120;
  * @see `process_offsets` in huggingface/tokenizers (3ba8ad0):
  *   tokenizers/src/pre_tokenizers/byte_level.rs
  */
-export function byteLevelTrim(prefix: boolean): OffsetTrim {
+export function trimStep(prefix: boolean): PostProcessorStep {
+  const trimPiece = (piece: FramePiece, at: number): FramePiece =>
+    "ids" in piece ? piece : { ...piece, trims: [...piece.trims, byteLevelTrim(prefix, at === 0)] };
+  return { added: [0, 0], apply: (frames) => frames.map((frame) => frame.map(trimPiece)) };
+}
+
+/** `isFirst`: whether nothing was put in front of the text before. */
+function byteLevelTrim(prefix: boolean, isFirst: boolean): OffsetTrim {
   return ({ ids, offsets }, { textOf, vocabulary }) => {
     for (let i = 0; i < ids.length; i++) {
       const text = textOf(i);
@@ -24,7 +31,7 @@ export function byteLevelTrim(prefix: boolean): OffsetTrim {
       while (leading < token.length && isSpace(token, leading)) leading++;
       let trailing = 0;
       while (trailing < token.length && isSpace(token, token.length - 1 - trailing)) trailing++;
-      if (prefix && leading === 1 && (i === 0 || start === 0)) leading = 0;
+      if (prefix && leading === 1 && ((isFirst && i === 0) || start === 0)) leading = 0;
       const trimmed = forward(text, start, end, leading);
       offsets[2 * i] = trimmed;
       offsets[2 * i + 1] = backward(text, trimmed, end, trailing);

@@ -1,3 +1,4 @@
+import type { Normalized } from "../normalizers/normalizer.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 
 /** A stretch of text on its way to the model. */
@@ -9,6 +10,29 @@ export interface Piece {
 
 /** Cuts or rewrites one piece and emits what becomes of it, in order, never an empty piece. */
 export type PieceStep = (piece: Piece, emit: (piece: Piece) => void) => void;
+
+/** Normalized text as a piece whose ranges are in the source, where it begins at `base`. */
+export function originalPiece(
+  { text, origin }: Normalized,
+  base: number,
+  withOrigin: boolean,
+): Piece {
+  if (!withOrigin) return { text, origin: null };
+  if (origin !== null) {
+    const shift = (column: Uint32Array): Uint32Array =>
+      base === 0 ? column : column.map((at) => at + base);
+    return { text, origin: { starts: shift(origin.starts), ends: shift(origin.ends) } };
+  }
+  const starts = new Uint32Array(text.length);
+  const ends = new Uint32Array(text.length);
+  for (let i = 0; i < text.length;) {
+    const next = i + (text.codePointAt(i)! >= 0x10000 ? 2 : 1);
+    starts.fill(base + i, i, next);
+    ends.fill(base + next, i, next);
+    i = next;
+  }
+  return { text, origin: { starts, ends } };
+}
 
 /** The part of a piece from unit `start` up to `end`. Shares its storage. */
 export function slicePiece(piece: Piece, start: number, end: number): Piece {
