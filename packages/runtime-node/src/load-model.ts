@@ -34,6 +34,18 @@ export interface LoadOptions extends LayoutOptions {
    */
   readonly cacheFolder?: string;
   /**
+   * Only the layers `[from, to)`, with the final norm and the head, so that the model can be left
+   * early: a model with as many layers and a cache of its own. From layer 0 on it takes tokens;
+   * above, hidden states as `Block.embeddings`: the last tap of the range before. The weights of
+   * other layers are not loaded. Default: all layers.
+   */
+  readonly layers?: readonly [from: number, to: number];
+  /**
+   * The folder holds a Kangaroo adapter of the model in this other folder, whose head it shares: a
+   * model that takes the hidden states of an early exit. `quantize` means the head.
+   */
+  readonly adapterOf?: string | URL;
+  /**
    * Runs the engine on the calling thread instead of a worker. ONNX Runtime blocks its thread while
    * it runs: fine for scripts and tests, wrong for servers. Default false.
    */
@@ -63,16 +75,19 @@ export async function loadModel(
   source: string | URL,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
-  const { inline = false, onProgress = () => {}, signal, hub, ...engine } = options;
+  const { inline = false, onProgress = () => {}, signal, hub, adapterOf, ...rest } = options;
   signal?.throwIfAborted();
-  const { format, variant } = engine;
-  const folder = await downloadModel(source, {
-    ...(format && { format }),
-    ...(variant && { variant }),
-    ...(hub && { hub }),
-    ...(signal && { signal }),
-    onProgress,
-  });
+  const { format, variant } = rest;
+  const download = (from: string | URL): Promise<string> =>
+    downloadModel(from, {
+      ...(format && { format }),
+      ...(variant && { variant }),
+      ...(hub && { hub }),
+      ...(signal && { signal }),
+      onProgress,
+    });
+  const folder = await download(source);
+  const engine = adapterOf === undefined ? rest : { ...rest, adapterOf: await download(adapterOf) };
   const load = inline ? loadInline : loadInWorker;
   const model = await load(folder, engine, onProgress);
   if (signal?.aborted === true) {

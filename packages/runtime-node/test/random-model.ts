@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import {
   createReferenceTransformer,
+  type LayerRange,
   llamaConfigJson,
   randomWeights,
   type ReferenceConfig,
@@ -16,7 +17,7 @@ import type { LanguageModel } from "@frugal/core";
 /** A model of random weights in a temporary folder, and the same weights in the reference. */
 export interface RandomModel {
   readonly folder: string;
-  readonly reference: () => Promise<LanguageModel>;
+  readonly reference: (layers?: LayerRange) => Promise<LanguageModel>;
   readonly remove: () => Promise<void>;
 }
 
@@ -31,7 +32,8 @@ export async function writeRandomModel(
   await writeFile(join(folder, "model.safetensors"), writeSafetensors(weights, options));
   return {
     folder,
-    reference: async () => createReferenceTransformer({ config, tensors: weights }),
+    reference: async (layers) =>
+      createReferenceTransformer({ config, tensors: weights }, { ...(layers && { layers }) }),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -6,11 +6,14 @@
  *
  * @module
  */
+export { adapterConfig, adapterWeights } from "./architectures/kangaroo-adapter.ts";
+export { layersOf, type ModelPart, wholeModel } from "./architectures/model-part.ts";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention } from "./graph/attention/segmented.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
+export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
 export { parseModelConfig } from "./load/config.ts";

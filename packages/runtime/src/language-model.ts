@@ -7,6 +7,7 @@ import {
   type SequenceOptions,
 } from "@frugal/core";
 
+import { type ModelPart, wholeModel } from "./architectures/model-part.ts";
 import { countParameters } from "./architectures/projections.ts";
 import type { ModelConfig } from "./load/model-config.ts";
 import type { InferenceSession, Ort, Tensor } from "./onnx/ort.ts";
@@ -27,7 +28,8 @@ export interface RunOptions {
 }
 
 /**
- * A {@link LanguageModel} over a session of a graph with segmented attention.
+ * A {@link LanguageModel} over a session of a graph with segmented attention, of a whole model or of
+ * a part of it. The layers of a part count from 0: its taps are the states between them.
  *
  * Owns the session: `dispose` releases it. Runs of all its sequences go through one session, in the
  * order of the calls.
@@ -37,8 +39,12 @@ export function createLanguageModel(
   session: InferenceSession,
   config: ModelConfig,
   options: RunOptions,
+  part: ModelPart = wholeModel(config),
 ): LanguageModel {
-  const info = modelInfo(config);
+  const info = modelInfo(config, part);
+  const capabilities: Capabilities = { ...everything, tokens: part.tokens };
+  const { from, to } = part.range;
+  const numbers = Array.from({ length: to - from }, (_, layer) => from + layer);
   const rules = attentionRules(config.attentionKinds);
   let disposed: Promise<void> | null = null;
   const context: SequenceContext = {
@@ -46,12 +52,13 @@ export function createLanguageModel(
     info,
     capabilities,
     rules,
-    keyFrequencies: keyFrequencies(config, rules),
+    keyFrequencies: keyFrequencies(config, rules).slice(from, to),
     chunk: options.chunk ?? 256,
-    feeds: new BlockFeedsPool(ort, info, rules),
+    feeds: new BlockFeedsPool(ort, info, rules, part.tokens),
     logitFeeds: new LogitFeeds(ort, info),
-    newKeys: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.key`),
-    newValues: Array.from({ length: info.layers }, (_, layer) => `new.${layer}.value`),
+    firstLayer: from,
+    newKeys: numbers.map((layer) => `new.${layer}.key`),
+    newValues: numbers.map((layer) => `new.${layer}.value`),
     pause: options.pause,
     async run(feeds, names) {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
@@ -80,7 +87,7 @@ export function createLanguageModel(
 }
 
 /** What the segmented profile can do: everything, since masks and positions are inputs. */
-const capabilities: Capabilities = {
+const everything: Capabilities = {
   tokens: true,
   tree: true,
   openTree: true,
@@ -104,20 +111,20 @@ async function runSession(
   }
 }
 
-/** The facts of a model that its configuration states. */
-export function modelInfo(config: ModelConfig): ModelInfo {
+/** The facts of a model, or of a part of it, that its configuration states. */
+export function modelInfo(config: ModelConfig, part: ModelPart = wholeModel(config)): ModelInfo {
   const rotary = config.attentionKinds.find((kind) => kind.rotary !== null)?.rotary ?? null;
   return {
     architecture: config.architecture,
     vocabSize: config.vocabSize,
     hiddenSize: config.hiddenSize,
     maxLength: config.maxLength,
-    layers: config.layers,
+    layers: part.range.to - part.range.from,
     heads: config.heads,
     kvHeads: config.kvHeads,
     headDim: config.headDim,
     eosIds: config.eosIds,
     rope: rotary === null ? null : { theta: rotary.theta, dim: rotary.dim },
-    parameters: countParameters(config),
+    parameters: countParameters(config, part),
   };
 }

@@ -1,4 +1,4 @@
-import { InferenceError, type LanguageModel } from "@frugal/core";
+import { type Block, InferenceError, type LanguageModel } from "@frugal/core";
 
 /** Children of the root. With fewer, a wrong position is hard to tell from rounding. */
 const children = 7;
@@ -60,10 +60,21 @@ async function logitsOf(
 ): Promise<Float32Array> {
   const sequence = await model.createSequence();
   try {
-    const block = { tokens: Uint32Array.from(tokens), ...(parents && { parents }) };
+    const block = { ...inputs(model, tokens), ...(parents && { parents }) };
     const { logits } = await sequence.step(block, { logits: "all" });
     return logits!.data;
   } finally {
     await sequence.dispose();
   }
+}
+
+/** Tokens, or hidden states that differ like those of tokens would, where the model takes these. */
+function inputs({ info, capabilities }: LanguageModel, ids: readonly number[]): Block {
+  if (capabilities.tokens) return { tokens: Uint32Array.from(ids) };
+  const cols = info.hiddenSize;
+  const data = new Float32Array(ids.length * cols);
+  for (const [row, id] of ids.entries()) {
+    for (let c = 0; c < cols; c++) data[row * cols + c] = Math.sin((id + 1) * (c + 1));
+  }
+  return { embeddings: { data, rows: ids.length, cols } };
 }

@@ -10,6 +10,7 @@ export {
   type CaseName,
   type ContractOptions,
 } from "./language-model-contract.ts";
+export { testLayerRanges, type LayerRangeOptions } from "./layer-range-contract.ts";
 export { markovModel, type MarkovOptions } from "./markov-model.ts";
 export { readSafetensors, type SafetensorsFile } from "./read-safetensors.ts";
 export {

@@ -3,7 +3,9 @@ import { philox } from "@frugal/core";
 import {
   createReferenceTransformer,
   markovModel,
+  randomWeights,
   testLanguageModel,
+  testLayerRanges,
   tinyConfig,
   type ReferenceConfig,
 } from "../src/index.ts";
@@ -33,3 +35,14 @@ const data = Float32Array.from({ length: 36 }, (_, i) => random.uniform(i));
 testLanguageModel("markovModel", async () => markovModel({ data, rows: 6, cols: 6 }), {
   tolerance: 0,
 });
+
+const three: ReferenceConfig = { ...tinyConfig, layers: 3 };
+const weights = { config: three, tensors: randomWeights(three, 5) };
+testLayerRanges(
+  "the reference transformer",
+  async (layers) => createReferenceTransformer(weights, { layers, chunkRows: 3 }),
+  {
+    reference: async (layers) => createReferenceTransformer(weights, { ...(layers && { layers }) }),
+    tolerance: 1e-5,
+  },
+);

@@ -82,18 +82,16 @@ export class ExitSequence implements Sequence {
     await Promise.all([this.#first, ...this.#rest].map((range) => range.dispose()));
   }
 
-  async #run(block: Block, options: StepOptions): Promise<StepOutput> {
+  async #run(block: Block, { logits, signal }: StepOptions): Promise<StepOutput> {
+    const options = { logits, ...(signal && { signal }) };
     let output = await this.#first.step(block, { ...options, taps: [this.#ends[0]!] });
     let runMs = output.runMs;
     this.#rest[0]?.push(output.taps[0]!);
-    if (options.logits === "none") return output;
     for (const [i, range] of this.#rest.entries()) {
-      if (confidenceOf(output) >= this.#thresholds[i]!) break;
+      if (logits === "none" || confidenceOf(output) >= this.#thresholds[i]!) break;
       const next = this.#rest[i + 1];
-      output = await range.run({
-        ...options,
-        taps: next === undefined ? [] : [this.#ends[i + 1]!],
-      });
+      const taps = next === undefined ? [] : [this.#ends[i + 1]!];
+      output = await range.run({ ...options, taps });
       next?.push(output.taps[0]!);
       runMs += output.runMs;
     }

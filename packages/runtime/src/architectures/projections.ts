@@ -1,4 +1,5 @@
 import type { ModelConfig } from "../load/model-config.ts";
+import type { ModelPart } from "./model-part.ts";
 
 /** A projection `y = x · Wᵀ (+ b)` of a checkpoint: `W` is stored `[outputs, inputs]`. */
 export interface Projection {
@@ -56,17 +57,17 @@ export function headProjection(config: ModelConfig): Projection {
   return { name, inputs: hiddenSize, outputs: vocabSize, bias: false };
 }
 
-/** Number of weights of a decoder. */
-export function countParameters(config: ModelConfig): number {
+/** Number of weights of a decoder, or of a part of it. */
+export function countParameters(config: ModelConfig, { range, tokens }: ModelPart): number {
   const { hiddenSize, vocabSize, names } = config;
   const size = ({ inputs, outputs, bias }: Projection): number =>
     outputs * (bias ? inputs + 1 : inputs);
   const { layer } = names;
   const norms = [layer.beforeAttention, layer.afterAttention, layer.beforeMlp, layer.afterMlp];
   const normSize = hiddenSize * (config.norm.kind === "layer" ? 2 : 1);
-  let total = vocabSize * hiddenSize + normSize;
-  if (!config.tieWordEmbeddings) total += size(headProjection(config));
-  for (let index = 0; index < config.layers; index++) {
+  let total = size(headProjection(config)) + normSize;
+  if (tokens && !config.tieWordEmbeddings) total += vocabSize * hiddenSize;
+  for (let index = range.from; index < range.to; index++) {
     const { qkv, attentionOutput, up, down } = layerProjections(config, index);
     for (const projection of [...qkv, attentionOutput, ...up, down]) total += size(projection);
     total += normSize * norms.filter((name) => name !== null).length;

@@ -35,15 +35,18 @@ export class BlockFeedsPool {
   readonly #rules: readonly AttentionRule[];
   readonly #hiddenSize: number;
   readonly #group: number;
+  readonly #takesIds: boolean;
   readonly #kept = new Map<number, BlockFeeds>();
 
   constructor(
     ort: Ort,
     { hiddenSize, heads, kvHeads }: ModelInfo,
     rules: readonly AttentionRule[],
+    takesIds: boolean,
   ) {
     this.#ort = ort;
     this.#rules = rules;
+    this.#takesIds = takesIds;
     this.#hiddenSize = hiddenSize;
     this.#group = heads / kvHeads;
   }
@@ -69,7 +72,7 @@ export class BlockFeedsPool {
     const { Tensor } = this.#ort;
     const embeddingRows = embeddings.length / this.#hiddenSize;
     const tensors: Record<string, Tensor> = {
-      input_ids: new Tensor("int32", ids, [ids.length]),
+      ...(this.#takesIds && { input_ids: new Tensor("int32", ids, [ids.length]) }),
       input_embeddings: new Tensor("float32", embeddings, [embeddingRows, this.#hiddenSize]),
     };
     const biasRows = rows * this.#group;

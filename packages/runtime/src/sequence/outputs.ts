@@ -87,10 +87,11 @@ export function logitOutputs(wanted: LogitsWanted): readonly string[] {
 export function readStep(
   outputs: Record<string, Tensor>,
   wanted: LogitsWanted,
-  { taps = [], tapRows = "all" }: Pick<StepOptions, "taps" | "tapRows">,
+  hidden: readonly string[],
+  tapRows: StepOptions["tapRows"],
   runMs: number,
 ): StepOutput {
-  const states = taps.map((tap) => toMatrix(outputs[`hidden.${tap}`]!));
+  const states = hidden.map((name) => toMatrix(outputs[name]!));
   return {
     logits: wanted === "last" || wanted === "all" ? toMatrix(outputs["logits"]!) : null,
     top: typeof wanted === "object" ? toTop(outputs) : null,

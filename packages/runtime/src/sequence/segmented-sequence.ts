@@ -31,6 +31,8 @@ export interface SequenceContext {
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
   readonly logitFeeds: LogitFeeds;
+  /** Number in the graph of the first layer. */
+  readonly firstLayer: number;
   /** Names of the outputs that hold new rows, by layer. */
   readonly newKeys: readonly string[];
   readonly newValues: readonly string[];
@@ -80,6 +82,10 @@ export class SegmentedSequence implements Sequence {
     }
     const start = this.#store.length;
     const rows = checkBlock(block, this.info, start);
+    if (block.tokens !== undefined && !this.capabilities.tokens) {
+      const message = "block: expected hidden states as embeddings, got tokens";
+      throw new InferenceError("unsupported", message);
+    }
     checkLogits(options, this.info);
     const positions = this.#positions(block, rows);
     const tree = growTree(this.#open, start, block.parents);
@@ -179,10 +185,10 @@ export class SegmentedSequence implements Sequence {
     block: Block,
     positions: Int32Array,
     wanted: LogitsWanted,
-    options: Pick<StepOptions, "taps" | "tapRows">,
+    { taps = [], tapRows = "all" }: Pick<StepOptions, "taps" | "tapRows">,
     tree: OpenTree | null = null,
   ): Promise<StepOutput> {
-    const { feeds: pool, logitFeeds, newKeys, newValues } = this.#context;
+    const { feeds: pool, logitFeeds, firstLayer, newKeys, newValues } = this.#context;
     const rows = positions.length;
     const feeds =
       block.tokens === undefined
@@ -191,7 +197,7 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
     fillBlock(feeds, block.parents, positions);
 
-    const hidden = (options.taps ?? []).map((tap) => `hidden.${tap}`);
+    const hidden = taps.map((tap) => `hidden.${tap === "final" ? tap : firstLayer + tap}`);
     const { outputs, milliseconds } = await this.#context.run(
       Object.assign(this.#cacheFeeds(positions, tree), feeds.tensors, logitFeeds.for(wanted, rows)),
       [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden],
@@ -199,7 +205,7 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
-    return readStep(outputs, wanted, options, milliseconds);
+    return readStep(outputs, wanted, hidden, tapRows, milliseconds);
   }
 
   /**
@@ -223,12 +229,13 @@ export class SegmentedSequence implements Sequence {
 
   #bindCache(): BoundCache {
     const store = this.#store;
-    const { ort, info } = this.#context;
+    const { ort, info, firstLayer } = this.#context;
     const dims = [info.kvHeads, 1, store.capacity, info.headDim];
     const feeds: Record<string, Tensor> = {};
     for (let layer = 0; layer < info.layers; layer++) {
-      feeds[`past.${layer}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
-      feeds[`past.${layer}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
+      const name = `past.${firstLayer + layer}`;
+      feeds[`${name}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
+      feeds[`${name}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
     }
     const bias = new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]);
     return { keys: store.keys, feeds, bias };

@@ -1,0 +1,105 @@
+import { join, parse, relative, resolve, sep } from "node:path";
+
+import { InferenceError } from "@frugal/core";
+import {
+  adapterConfig,
+  adapterWeights,
+  buildDecoder,
+  buildKangarooAdapter,
+  layersOf,
+  type LoadProgress,
+  type ModelConfig,
+  type ModelPart,
+  segmentedAttention,
+  type WeightMap,
+} from "@frugal/runtime";
+
+import { checkFolder } from "./folder-files.ts";
+import type { EngineOptions } from "./load-inline.ts";
+import { openCheckpoint } from "./open-checkpoint.ts";
+
+/** A graph that is ready to be loaded. */
+export interface GraphPlan {
+  readonly config: ModelConfig;
+  /** What of `config` the graph holds. */
+  readonly part: ModelPart;
+  readonly graph: Uint8Array;
+  /** Where the files lie that the graph refers to. */
+  readonly weightFolder: string;
+}
+
+/** Builds the graph that the options ask for: of a model, of some of its layers, or of an adapter. */
+export function planGraph(
+  folder: string,
+  options: EngineOptions,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<GraphPlan> {
+  const { adapterOf } = options;
+  if (adapterOf === undefined) return planModel(folder, options, onProgress);
+  if (options.layers !== undefined) {
+    throw new InferenceError("range", "layers: expected none with adapterOf, got some");
+  }
+  return planAdapter(folder, adapterOf, options, onProgress);
+}
+
+async function planModel(
+  folder: string,
+  options: EngineOptions,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<GraphPlan> {
+  const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
+  const part = layersOf(rangeOf(options.layers ?? [0, config.layers]));
+  const graph = buildDecoder(config, checkpoint, segmentedAttention, part.range);
+  return { config, part, graph, weightFolder };
+}
+
+function rangeOf(layers: readonly unknown[]): ModelPart["range"] {
+  const [from, to] = layers;
+  if (layers.length === 2 && typeof from === "number" && typeof to === "number") {
+    return { from, to };
+  }
+  throw new InferenceError("range", `layers: expected [from, to], got ${JSON.stringify(layers)}`);
+}
+
+async function planAdapter(
+  folder: string,
+  modelFolder: string,
+  options: EngineOptions,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<GraphPlan> {
+  await checkFolder(modelFolder);
+  const model = await openCheckpoint(modelFolder, options, onProgress);
+  const own = await openCheckpoint(folder, {}, onProgress);
+  const config = adapterConfig(own.config, model.config);
+  const weightFolder = commonFolder(own.weightFolder, model.weightFolder);
+  const weights = adapterWeights(
+    within(weightFolder, own.weightFolder, own.checkpoint.weights),
+    within(weightFolder, model.weightFolder, model.checkpoint.weights),
+    model.config,
+  );
+  const checkpoint = { weights, quantization: model.checkpoint.quantization };
+  const graph = buildKangarooAdapter(config, checkpoint, segmentedAttention);
+  const range = { from: 0, to: config.layers };
+  return { config, part: { range, tokens: false }, graph, weightFolder };
+}
+
+/** The innermost folder that both lie in; a graph refers to files of one folder only. */
+function commonFolder(a: string, b: string): string {
+  const { root } = parse(resolve(a));
+  const below = (path: string): string[] => resolve(path).slice(root.length).split(sep);
+  if (parse(resolve(b)).root !== root) {
+    throw new InferenceError("unsupported", `adapterOf: expected a folder below ${root}, got ${b}`);
+  }
+  const [left, right] = [below(a), below(b)];
+  let shared = 0;
+  while (shared < left.length && left[shared] === right[shared]) shared++;
+  return join(root, ...left.slice(0, shared));
+}
+
+/** The same weights, their files seen from a folder further up. */
+function within(base: string, folder: string, weights: WeightMap): WeightMap {
+  const path = (name: string): string => relative(base, join(folder, name)).split(sep).join("/");
+  return new Map(
+    [...weights].map(([name, weight]) => [name, { ...weight, location: path(weight.location) }]),
+  );
+}

@@ -1,0 +1,66 @@
+import { InferenceError } from "@frugal/core";
+import { type ReferenceConfig, testLayerRanges, tinyConfig } from "@frugal/testkit";
+import { afterAll, describe, expect, test } from "vitest";
+
+import { loadModel, type LoadOptions } from "../src/index.ts";
+import { writeRandomModel } from "./random-model.ts";
+
+const tied: ReferenceConfig = { ...tinyConfig, layers: 4 };
+const untied: ReferenceConfig = {
+  ...tied,
+  layers: 3,
+  heads: 6,
+  kvHeads: 2,
+  tieWordEmbeddings: false,
+  attentionBias: true,
+  mlpBias: true,
+};
+const cases: readonly (readonly [string, ReferenceConfig, LoadOptions])[] = [
+  ["a small model", tied, { inline: true, chunk: 16 }],
+  ["a model with a head of its own, in workers", untied, {}],
+];
+
+for (const [name, config, options] of cases) {
+  const random = await writeRandomModel(config);
+  afterAll(random.remove);
+  testLayerRanges(name, (layers) => loadModel(random.folder, { ...options, layers }), {
+    reference: random.reference,
+  });
+}
+
+describe("the option layers", () => {
+  test("is refused where it is no range of the model's layers", async () => {
+    const random = await writeRandomModel(tied);
+    for (const layers of [[0, 5], [2, 2], [-1, 2], [0.5, 2], [1], ["0", 2]]) {
+      const load = loadModel(random.folder, { inline: true, layers: layers as never });
+      await expect(load).rejects.toThrow(InferenceError);
+      await expect(load).rejects.toMatchObject({ code: "range" });
+    }
+    await random.remove();
+  });
+
+  test("reads the same quantized weights as the whole model", async () => {
+    const random = await writeRandomModel(tied);
+    const options = {
+      inline: true,
+      quantize: { bits: 8, blockSize: 16 },
+      accuracyLevel: 1,
+      cacheFolder: random.folder,
+    } as const;
+    const whole = await loadModel(random.folder, options);
+    const first = await loadModel(random.folder, { ...options, layers: [0, 1] });
+    const second = await loadModel(random.folder, { ...options, layers: [1, 4] });
+    const tokens = Uint32Array.of(3, 1, 4, 1, 5);
+    const [a, b, c] = [
+      await whole.createSequence(),
+      await first.createSequence(),
+      await second.createSequence(),
+    ];
+    const expected = (await a.step({ tokens }, { logits: "last" })).logits!;
+    const hidden = (await b.step({ tokens }, { logits: "none", taps: [1] })).taps[0]!;
+    const actual = (await c.step({ embeddings: hidden }, { logits: "last" })).logits!;
+    for (const [i, logit] of actual.data.entries()) expect(logit).toBeCloseTo(expected.data[i]!, 4);
+    for (const model of [whole, first, second]) await model.dispose();
+    await random.remove();
+  });
+});
