@@ -1,6 +1,6 @@
 import { InferenceError, randomStream } from "@frugal/core";
 
-import { drawFromLaw, drawToken, probabilityOf } from "../sampling/law.ts";
+import { drawFromLaw, drawToken, type Law, mostProbable, probabilityOf } from "../sampling/law.ts";
 import { Residual } from "../sampling/residual.ts";
 import { expectRange } from "../sampling/sampling-options.ts";
 import { notDrawn } from "./accept-in-turn.ts";
@@ -15,6 +15,12 @@ export interface LanternOptions {
   readonly delta?: number;
   /** Instead of `delta`: the most it borrows as a multiple of its own probability, at least 0. */
   readonly lambda?: number;
+  /**
+   * Draws nothing: accepts a token if with what it borrows it is the most probable one, ties to the
+   * lower id, and emits the law's most probable one otherwise. For temperature 1, at which the law
+   * is the model's own. Default false.
+   */
+  readonly greedy?: boolean;
 }
 
 /**
@@ -22,9 +28,10 @@ export interface LanternOptions {
  * for image codes, of which many are interchangeable.
  *
  * A token `x` borrows the probability of its nearest neighbours, as many as keep the sum within
- * `delta` (or `lambda p(x)`); one of probability 0 borrows nothing. With `p'` the target's law in which they have given theirs to `x`, it
- * is accepted with probability `min(1, p'(x) / q(x))`, and otherwise the token is drawn from
- * `max(0, p' - q)`, renormalised. Each `p'` is within total variation `delta` of `p`. Siblings are
+ * `delta` (or `lambda p(x)`); one of probability 0 borrows nothing. With `p'` the target's law in
+ * which they have given theirs to `x`, it is accepted with probability `min(1, p'(x) / q(x))`, and otherwise the token is drawn from
+ * `max(0, p' - q)`, renormalised. Each `p'` is within total variation `delta` of `p`;
+ * the law of what is emitted need not be, since every drawn token has a `p'` of its own. Siblings are
  * tried in turn, each against what the ones before left, so independent draws and guesses are
  * checked; a guess counts as a point mass. With `delta` 0 this is {@link multiRound}.
  *
@@ -36,14 +43,26 @@ export interface LanternOptions {
  * @see Jang et al., arXiv:2410.03355; `docs/algorithms/nearest-code-acceptance.md`
  */
 export function lantern(options: LanternOptions): Verifier<false> {
-  const { neighbours, delta = 0.1, lambda } = options;
+  const { neighbours, delta = 0.1, lambda, greedy = false } = options;
   expectRange("delta", delta, "a number in [0, 1]", delta >= 0 && delta <= 1);
   expectRange("lambda", lambda, "a number >= 0", lambda === undefined || lambda >= 0);
+  const bound = (own: number): number => (lambda === undefined ? delta : lambda * own);
   const p = new Residual();
+
+  const chooseGreedily = (law: Law, tokens: Uint32Array): number => {
+    for (const token of tokens) {
+      p.load(law);
+      borrow(p, token, neighbours, bound);
+      if (mostProbable(p) === token) return token;
+    }
+    return mostProbable(law);
+  };
+
   return {
     lossless: false,
     kinds: ["sampled", "point"],
     choose(law, { tokens, laws }, position, random) {
+      if (greedy) return chooseGreedily(law, tokens);
       if (tokens.length === 0) return drawToken(law, random, position);
       p.load(law);
       for (let k = 0; k < tokens.length; k++) {
@@ -51,7 +70,7 @@ export function lantern(options: LanternOptions): Verifier<false> {
         const q = laws === null ? null : laws[k]!;
         const drafted = q === null ? 1 : probabilityOf(q, token);
         if (!(drafted > 0)) throw notDrawn(token, position, drafted);
-        borrow(p, token, neighbours, (own) => (lambda === undefined ? delta : lambda * own));
+        borrow(p, token, neighbours, bound);
         const u = random.uniform(position, randomStream.accept, k);
         if (u * drafted < p.probabilityOf(token)) return token;
         if (q === null) p.remove(token);

@@ -133,6 +133,86 @@ describe("lantern", () => {
     );
   });
 
+  /** What `token` is checked against, by the definition. */
+  const lent = (law: number[], token: number, most: number): number[] => {
+    const changed = [...law];
+    let borrowed = 0;
+    for (const other of law[token]! > 0 ? rows[token]! : []) {
+      if (borrowed + law[other]! > most) break;
+      borrowed += law[other]!;
+      changed[other] = 0;
+    }
+    changed[token]! += borrowed;
+    return changed;
+  };
+  const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+  const dyadic = fc
+    .array(fc.nat(4), { minLength: 5, maxLength: 5 })
+    .map((list) => [...list.slice(1), 32 - sum(list.slice(1))].map((weight) => weight / 32));
+
+  test("checks a drawn token against a law within delta, or lambda, of the target's", () => {
+    const options = fc.constantFrom<{ delta?: number; lambda?: number }>(
+      { delta: 0.125 },
+      { delta: 0.5 },
+      { lambda: 0.5 },
+      { lambda: 3 },
+    );
+    fc.assert(
+      fc.property(dyadic, dyadic, fc.nat(4), options, (target, draft, token, bound) => {
+        fc.pre(draft[token]! > 0);
+        const most = bound.delta ?? bound.lambda! * target[token]!;
+        const changed = lent(target, token, most);
+        expect(sum(changed.map((mass, id) => Math.abs(mass - target[id]!))) / 2).toBeLessThan(
+          most + 1e-12,
+        );
+        const drawn = { tokens: Uint32Array.of(token), laws: [lawOf(draft)] };
+        const verifier = lantern({ neighbours, ...bound });
+        const { masses, accepted } = emissionOf(verifier, lawOf(target), drawn, 5);
+        const rate = Math.min(1, changed[token]! / draft[token]!);
+        expect(accepted).toBeCloseTo(rate, 9);
+        const excess = changed.map((mass, id) => Math.max(0, mass - draft[id]!));
+        for (const [id, mass] of masses.entries()) {
+          const residual = rate < 1 ? ((1 - rate) * excess[id]!) / sum(excess) : 0;
+          expect(mass).toBeCloseTo(residual + (id === token ? accepted : 0), 8);
+        }
+      }),
+      { seed: 7, numRuns: 100 },
+    );
+  });
+
+  test("what is emitted may be farther: every drawn token borrows for itself", () => {
+    const even = lawOf([1, 1, 1, 1, 1]);
+    const { masses } = nodeLaw(
+      lantern({ neighbours, delta: 0.2 }),
+      even,
+      lawOf([1, 1, 0, 0, 0]),
+      1,
+      false,
+      5,
+    );
+    expect(masses[0]! + masses[1]!).toBeCloseTo(0.8, 9);
+  });
+
+  test("greedily it accepts what is most probable with what it borrows", () => {
+    const verifier = (delta: number) => lantern({ neighbours, delta, greedy: true });
+    const never = { uniform: () => Number.NaN };
+    // 0 has 0.3; 1 has 0.05, with its first neighbour as much as 0, with the second one half.
+    expect(verifier(0.5).choose(p, guess(1), 0, never)).toBe(1);
+    expect(verifier(0.3).choose(p, guess(1), 0, never)).toBe(0);
+    expect(verifier(0.2).choose(p, guess(1), 0, never)).toBe(0);
+    expect(verifier(0.2).choose(p, guess(1, 0), 0, never)).toBe(0);
+    expect(verifier(0.2).choose(p, guess(), 0, never)).toBe(0);
+    fc.assert(
+      fc.property(dyadic, fc.nat(4), fc.constantFrom(0, 0.125, 0.5, 1), (law, token, delta) => {
+        const chosen = verifier(delta).choose(lawOf(law), guess(token), 0, never);
+        const changed = lent(law, token, delta);
+        const isBest = changed.indexOf(Math.max(...changed)) === token;
+        expect(chosen).toBe(isBest ? token : law.indexOf(Math.max(...law)));
+      }),
+      { seed: 8, numRuns: 200 },
+    );
+  });
+
   test("rejects options outside their intervals, and a table that is too short", () => {
     for (const bad of [{ delta: -0.1 }, { delta: 1.1 }, { lambda: -1 }]) {
       expect(() => lantern({ neighbours, ...bad })).toThrow(

@@ -1,10 +1,11 @@
-import { InferenceError, philox } from "@frugal/core";
+import { InferenceError, philox, randomStream } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import {
   createSampler,
   copyLaw,
+  greedy,
   gumbelCoupled,
   kSeq,
   type Law,
@@ -109,6 +110,61 @@ describe("any pair of laws, up to six tokens and three siblings, zeros on either
     return list.map((weight) => weight / total);
   };
 
+  test("sampleMatch is exact, and rejection of one draw accepts the overlap", () => {
+    fc.assert(
+      fc.property(pair, fc.integer({ min: 1, max: 3 }), ([a, b], count) => {
+        const [target, draft] = [lawOf(a), lawOf(b)];
+        expectExact(nodeLaw(sampleMatch(), target, draft, count, false, a.length).masses, target);
+        const { masses, accepted } = nodeLaw(rejection(), target, draft, 1, false, a.length);
+        expectExact(masses, target);
+        const overlap = normalized(a).reduce((s, w, i) => s + Math.min(w, normalized(b)[i]!), 0);
+        expect(accepted).toBeCloseTo(overlap, 9);
+      }),
+      { seed: 9, numRuns: 30 },
+    );
+  });
+
+  test("guesses are checked exactly by every rule, repeated and impossible ones too", () => {
+    const guesses = fc.array(fc.nat(5), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(weights, guesses, (list, drawn) => {
+        const target = lawOf(list);
+        const tokens = Uint32Array.from(drawn, (id) => id % list.length);
+        const hit = [...new Set(tokens)].reduce((s, id) => s + probabilityOf(target, id), 0);
+        for (const create of [sampleMatch, rejection, multiRound, recursiveRejection]) {
+          const { masses, accepted } = emissionOf(
+            create(),
+            target,
+            { tokens, laws: null },
+            list.length,
+          );
+          expectExact(masses, target);
+          expect(accepted).toBeCloseTo(create === sampleMatch ? 0 : hit, 9);
+        }
+      }),
+      { seed: 10, numRuns: 40 },
+    );
+  });
+
+  test("greedy and gumbelCoupled choose what they choose without a draft", () => {
+    const random = philox(5);
+    fc.assert(
+      fc.property(weights, fc.array(fc.nat(2), { maxLength: 3 }), fc.nat(500), (list, ids, t) => {
+        const target = lawOf(list);
+        const draft = { tokens: Uint32Array.from(ids), laws: null };
+        expect(greedy().choose(target, draft, t, random)).toBe(list.indexOf(Math.max(...list)));
+        // The largest ln p + g, by the definition.
+        const scores = list.map((weight, id) => {
+          const u = random.uniform(t, randomStream.gumbel, id);
+          return Math.log(weight) - Math.log(-Math.log(u));
+        });
+        const best = scores.indexOf(Math.max(...scores));
+        expect(gumbelCoupled().choose(target, draft, t, random)).toBe(best);
+      }),
+      { seed: 11, numRuns: 300 },
+    );
+  });
+
   const rules: [string, () => Verifier, boolean][] = [
     ["multiRound", multiRound, false],
     ["kSeq", kSeq, false],
@@ -160,7 +216,8 @@ describe("any pair of laws, up to six tokens and three siblings, zeros on either
         const output = { logits: { data, rows: 1, cols: 6 }, top: null, taps: [], runMs: 0 };
         return copyLaw(sampler.law(output, 0, 0));
       });
-      for (const [, create, distinct] of rules) {
+      expectExact(nodeLaw(rejection(), target!, draft!, 1, false, 6).masses, target!);
+      for (const [, create, distinct] of [...rules, ["", sampleMatch, false] as const]) {
         for (const count of [1, 2, 3]) {
           const siblings = Math.min(count, draft!.size);
           const { masses } = nodeLaw(create(), target!, draft!, siblings, distinct, 6);
