@@ -5,6 +5,7 @@ import { measureDecode } from "./decode.ts";
 import { measureGuesses } from "./guesses.ts";
 import { measurePrefill } from "./prefill.ts";
 import { type Table, writeResults } from "./results.ts";
+import { measureScanners } from "./scanners.ts";
 import { type Effort, measureStepCost } from "./step-cost.ts";
 import { measureTokenize } from "./tokenize.ts";
 
@@ -16,6 +17,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   guesses: measureGuesses,
   prefill: measurePrefill,
   tokenize: measureTokenize,
+  scanners: measureScanners,
 };
 
 const command = new Command("bench")

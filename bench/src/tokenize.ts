@@ -28,7 +28,7 @@ export async function measureTokenize(effort: Effort): Promise<Table[]> {
 }
 
 /** English with code, and sentences in fourteen languages. */
-async function readTexts(): Promise<[string, string][]> {
+export async function readTexts(): Promise<[string, string][]> {
   const files = (await readdir(docs, { recursive: true })).filter((name) => name.endsWith(".md"));
   const pages = await Promise.all(files.sort().map((name) => readFile(join(docs, name), "utf8")));
   const { training } = JSON.parse(await readFile(join(fixtures, "texts.json"), "utf8")) as {
