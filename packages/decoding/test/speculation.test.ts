@@ -222,7 +222,7 @@ describe("inside a block", () => {
   });
 });
 
-describe("exact by enumeration, through the whole loop", () => {
+describe("exact by enumeration, through the whole loop", { timeout: 60_000 }, () => {
   // Rows of quarters: every threshold is a multiple of 1 / 12.
   const p = [
     [0.5, 0.25, 0.25],
@@ -267,6 +267,23 @@ describe("exact by enumeration, through the whole loop", () => {
       draftLength: constantLength(gamma),
     });
     expectPairs(await pairs(options, 12), p);
+  });
+
+  test("a text that ends inside of a block", async () => {
+    const options = (): GenerateOptions => ({
+      temperature: 1,
+      stopIds: [2],
+      verifier: rejection(),
+      drafter: draftModel(sequenceOf(q)),
+      draftLength: constantLength(2),
+    });
+    const law = await pairs(options, 12);
+    expect(law.get("2")).toBeCloseTo(p[0]![2]!, 9);
+    for (const a of [0, 1]) {
+      for (const b of [0, 1, 2]) {
+        expect(law.get(`${a},${b}`) ?? 0).toBeCloseTo(p[0]![a]! * p[a]![b]!, 9);
+      }
+    }
   });
 
   test("rejection of guesses", async () => {

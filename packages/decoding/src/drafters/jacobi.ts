@@ -1,6 +1,7 @@
 import { randomStream } from "@frugal/core";
 
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
+import { cutAtStop } from "./cut-at-stop.ts";
 import type { Drafter } from "./drafter.ts";
 import type { TokenView } from "./token-view.ts";
 
@@ -33,8 +34,7 @@ export interface JacobiOptions {
  */
 export function jacobi(options: JacobiOptions = {}): Drafter {
   const { block = 8, init = "repeat" } = options;
-  const isBlock = Number.isInteger(block) && block >= 1 && block <= 256;
-  expectRange("block", block, "an integer in [1, 256]", isBlock);
+  expectRange("block", block, "an integer in [1, 256]", isIn(block, 1, 256));
   expectRange("init", init, '"repeat" or "text"', init === "repeat" || init === "text");
 
   let tokens: TokenView | null = null;
@@ -56,8 +56,7 @@ export function jacobi(options: JacobiOptions = {}): Drafter {
       }
       const count = Math.min(block, maxTokens, maxDepth);
       const draft = guesses.slice(0, count);
-      const stop = draft.findIndex((token) => stopIds.has(token));
-      return { tokens: stop < 0 ? draft : draft.subarray(0, stop + 1), runMs: 0 };
+      return { tokens: cutAtStop(draft, stopIds), runMs: 0 };
     },
     observe({ path, top }) {
       // Row r speaks about guess r; those up to the end of the path are text by now.

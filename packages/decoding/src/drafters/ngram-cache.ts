@@ -1,4 +1,4 @@
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 import type { Drafter } from "./drafter.ts";
 import { NgramTable } from "./ngram-table.ts";
 import type { TokenView } from "./token-view.ts";
@@ -140,8 +140,4 @@ function weighted(table: NgramTable, node: number, fixed: NgramTable, known: num
     best = child;
   });
   return best;
-}
-
-function isIn(value: number, low: number, high: number): boolean {
-  return Number.isInteger(value) && value >= low && value <= high;
 }

@@ -1,4 +1,4 @@
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 import type { Drafter } from "./drafter.ts";
 import type { TokenView } from "./token-view.ts";
 
@@ -29,8 +29,7 @@ const base = 0x0100_0193;
  */
 export function ngramHash(options: NgramHashOptions = {}): Drafter {
   const { ngram = 16, slots = 2 ** 20 } = options;
-  const isNgram = Number.isInteger(ngram) && ngram >= 1 && ngram <= 64;
-  expectRange("ngram", ngram, "an integer in [1, 64]", isNgram);
+  expectRange("ngram", ngram, "an integer in [1, 64]", isIn(ngram, 1, 64));
   const isPower = slots >= 2 && slots <= 2 ** 26 && Number.isInteger(Math.log2(slots));
   expectRange("slots", slots, "a power of two in [2, 2^26]", isPower);
 

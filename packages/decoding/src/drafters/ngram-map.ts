@@ -1,4 +1,4 @@
-import { expectRange, isIndex } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 import { cutAtStop } from "./cut-at-stop.ts";
 import type { Drafter } from "./drafter.ts";
 import { createNgramIndex, type NgramIndex } from "./ngram-index.ts";
@@ -43,11 +43,10 @@ const dominance = 3;
  */
 export function ngramMap(options: NgramMapOptions = {}): Drafter {
   const { ngram = 12, mgram = 48, minHits = 1, continuations = 1 } = options;
-  expectRange("ngram", ngram, "an integer in [1, 64]", isIndex(ngram - 1, 64));
-  expectRange("mgram", mgram, "an integer in [1, 64]", isIndex(mgram - 1, 64));
-  expectRange("minHits", minHits, "an integer >= 1", isIndex(minHits - 1, Infinity));
-  const isCount = isIndex(continuations - 1, 4);
-  expectRange("continuations", continuations, "an integer in [1, 4]", isCount);
+  expectRange("ngram", ngram, "an integer in [1, 64]", isIn(ngram, 1, 64));
+  expectRange("mgram", mgram, "an integer in [1, 64]", isIn(mgram, 1, 64));
+  expectRange("minHits", minHits, "an integer >= 1", isIn(minHits, 1, Infinity));
+  expectRange("continuations", continuations, "an integer in [1, 4]", isIn(continuations, 1, 4));
 
   let tokens: TokenView | null = null;
   let index: NgramIndex | null = null;

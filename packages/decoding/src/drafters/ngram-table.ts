@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 
 const magic = 0x544e_5346;
 const version = 1;
@@ -224,10 +224,6 @@ function doubled(array: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
   const copy = new Uint32Array(2 * array.length);
   copy.set(array);
   return copy;
-}
-
-function isIn(value: number, low: number, high: number): boolean {
-  return Number.isInteger(value) && value >= low && value <= high;
 }
 
 function expectFormat(what: string, got: number, expected: string, valid: boolean): void {

@@ -1,4 +1,4 @@
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 import { cutAtStop } from "./cut-at-stop.ts";
 import type { Drafter } from "./drafter.ts";
 import { createNgramIndex, type NgramIndex } from "./ngram-index.ts";
@@ -71,8 +71,4 @@ export function promptLookup(options: PromptLookupOptions = {}): Drafter {
       return { tokens: cutAtStop(copy, stopIds), runMs: 0 };
     },
   };
-}
-
-function isIn(value: number, low: number, high: number): boolean {
-  return Number.isInteger(value) && value >= low && value <= high;
 }

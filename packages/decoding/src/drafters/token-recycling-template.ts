@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import { expectRange } from "../sampling/sampling-options.ts";
+import { expectRange, isIn } from "../sampling/sampling-options.ts";
 
 /**
  * The shape of a draft tree over ranked guesses: one path of ranks per node, `[0]` for the likeliest
@@ -127,8 +127,4 @@ export function flattenTemplate(template: RankTemplate, k: number): FlatTemplate
     depths[i] = path.length;
   }
   return { parents, ranks, depths };
-}
-
-function isIn(value: number, low: number, high: number): boolean {
-  return Number.isInteger(value) && value >= low && value <= high;
 }

@@ -109,6 +109,11 @@ export function expectRange(name: string, got: unknown, expected: string, valid:
   throw new InferenceError("range", `${name}: expected ${expected}, got ${String(got)}`);
 }
 
+/** Whether `value` is an integer in `[low, high]`. */
+export function isIn(value: number, low: number, high: number): boolean {
+  return Number.isInteger(value) && value >= low && value <= high;
+}
+
 /** Whether `value` is an integer in `[0, end)`. */
 export function isIndex(value: number, end: number): boolean {
   return Number.isInteger(value) && value >= 0 && value < end;
