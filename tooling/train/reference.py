@@ -100,20 +100,29 @@ class Llama:
         return functional.linear(gate * up, self.weights[prefix + "down_proj.weight"])
 
     @torch.no_grad()
-    def __call__(self, ids: Tensor, cache: Cache | None = None, last: bool = False) -> Tensor:
-        """Give logits [batch, rows or 1, vocabulary]; extends the cache in place."""
+    def states(self, ids: Tensor, cache: Cache | None = None) -> list[Tensor]:
+        """Give the input of every layer and the output of the last; extends the cache in place."""
         start = cache[0][0].shape[2] if cache else 0
-        embeddings = self.weights["model.embed_tokens.weight"]
-        x = embeddings[ids]
+        states = [self.weights["model.embed_tokens.weight"][ids]]
         for layer in range(self.config["num_hidden_layers"]):
             prefix = f"model.layers.{layer}."
+            x = states[-1]
             normed = self.norm(x, prefix + "input_layernorm.weight")
             x = x + self.attention(normed, layer, start, cache)
             normed = self.norm(x, prefix + "post_attention_layernorm.weight")
-            x = x + self.feed_forward(normed, layer)
-        if last:
-            x = x[:, -1:]
-        return functional.linear(self.norm(x, "model.norm.weight"), embeddings)
+            states.append(x + self.feed_forward(normed, layer))
+        return states
+
+    @torch.no_grad()
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Apply the final norm and the head to outputs of the last layer."""
+        normed = self.norm(hidden, "model.norm.weight")
+        return functional.linear(normed, self.weights["model.embed_tokens.weight"])
+
+    def __call__(self, ids: Tensor, cache: Cache | None = None, last: bool = False) -> Tensor:
+        """Give logits [batch, rows or 1, vocabulary]; extends the cache in place."""
+        hidden = self.states(ids, cache)[-1]
+        return self.logits(hidden[:, -1:] if last else hidden)
 
     def generate(
         self,
