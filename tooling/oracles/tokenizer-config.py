@@ -94,7 +94,7 @@ def cases():
     yield case("extra tokens by name", {**roles, "extra_special_tokens": {"image_token": "<i>", "x": "<e>"}})
     both = {"additional_special_tokens": ["<k>"], "extra_special_tokens": ["<e>"]}
     yield case("both lists", {**roles, **both})
-    flagged = {"__type": "AddedToken", "content": "<e>", "lstrip": True, "rstrip": False, "normalized": True}
+    flagged = {"__type": "AddedToken", "content": "<e>", "lstrip": True, "rstrip": False, "normalized": False}
     yield case("a role with flags", {**roles, "mask_token": flagged})
     listed = {"17": added("<e>", 17, rstrip=True, special=False), "18": added("<n>", 18)}
     listed = {id: {k: v for k, v in token.items() if k != "id"} for id, token in listed.items()}

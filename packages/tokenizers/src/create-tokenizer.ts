@@ -8,6 +8,8 @@ import type { Tokenizer } from "./tokenizer.ts";
 export interface TokenizerFiles {
   /** The contents of `added_tokens.json`, which old models have: texts and their ids. */
   readonly addedTokens?: object | string;
+  /** The contents of `special_tokens_map.json`: tokens with a role. */
+  readonly specialTokensMap?: object | string;
 }
 
 /**
@@ -20,11 +22,16 @@ export interface TokenizerFiles {
  * As in the reference, an added token gets the id its text has in the model, or else the next free
  * one; the id written beside it is ignored.
  *
- * From the configuration come the chat template, the tokens with a role, such as the end of a text,
- * and more added tokens. `added_tokens_decoder` adds to the list of the file, or changes how a token
- * in it is found; `added_tokens.json` counts only where that is missing. A token with a role
- * is special unless the list of the file says otherwise. Of `add_bos_token` and `add_eos_token` nothing is read: what is put
- * around a text is what the file says.
+ * From the configuration come the chat template, the longest input, the tokens with a role, such as
+ * the end of a text, and more added tokens. `added_tokens_decoder` adds to the list of the file, or
+ * changes how a token in it is found; `added_tokens.json` and `special_tokens_map.json` count only
+ * where that is missing, and the map comes before the configuration. A token with a role is special
+ * unless the list of the file says otherwise; one that nothing else knows gets a new id, for which the
+ * model may have no row.
+ *
+ * As in the reference since its version 5, `add_bos_token` and `add_eos_token` change nothing beside a
+ * `tokenizer.json`: what is put around a text is what its post-processor says. Nor does
+ * `model_max_length` cut anything.
  *
  * Cost: O(file); about a second for 200,000 tokens on a slow machine. Keeps the strings, not the object.
  *
@@ -40,8 +47,14 @@ export function createTokenizer(
   files: TokenizerFiles = {},
 ): Tokenizer {
   const reader = JsonReader.parse(config ?? {}, "tokenizer_config.json");
-  const addedTokens = JsonReader.parse(files.addedTokens ?? {}, "added_tokens.json");
-  const beside = readTokensBeside(reader, addedTokens);
-  const parts = readTokenizerJson(JsonReader.parse(json, "tokenizer.json"), beside);
-  return new PipelineTokenizer(parts, readConfig(reader, parts.vocabulary));
+  const isListed = !reader.member("added_tokens_decoder").isAbsent;
+  const map = isListed ? {} : (files.specialTokensMap ?? {});
+  const beside = {
+    config: reader,
+    addedTokens: JsonReader.parse(files.addedTokens ?? {}, "added_tokens.json"),
+    specialTokensMap: JsonReader.parse(map, "special_tokens_map.json"),
+  };
+  const file = JsonReader.parse(json, "tokenizer.json");
+  const parts = readTokenizerJson(file, readTokensBeside(beside));
+  return new PipelineTokenizer(parts, readConfig(beside));
 }

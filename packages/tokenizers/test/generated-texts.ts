@@ -17,6 +17,11 @@ export const divergences = JSON.parse(
   readonly control: Spelled;
   readonly clusters: Spelled;
   readonly ties: Spelled;
+  readonly affixes: {
+    readonly text: string;
+    readonly reference: readonly (number | null)[];
+    readonly ours: readonly number[];
+  };
 };
 
 /** A text whose tokens differ. */

@@ -77,4 +77,28 @@ describe("what is meant to differ", () => {
     expect(createTokenizer(json).encode(text).tokens).toEqual(ours);
     expect((await createReference(json).encode(text)).getTokens()).toEqual(reference);
   });
+
+  test("ranges of the bytes of affixes", async () => {
+    const { text, reference, ours } = divergences.affixes;
+    const bytes = Array.from({ length: 256 }, (_, byte): [string, number] => [
+      `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+      byte,
+    ]);
+    const model = {
+      type: "BPE",
+      vocab: Object.fromEntries(bytes),
+      merges: [],
+      byte_fallback: true,
+      end_of_word_suffix: "</w>",
+    };
+    const encoding = createTokenizer({ model }).encode(text, { offsets: true });
+    expect([...encoding.offsets]).toEqual(ours);
+    const same = await createReference({ version: "1.0", model }).encode(text);
+    expect([...encoding.ids]).toEqual(same.getIds());
+    // Past the end there is nothing to count in.
+    const units = [0, 1];
+    expect(same.getOffsets().flatMap((range) => range.map((at) => units[at] ?? null))).toEqual(
+      reference,
+    );
+  });
 });

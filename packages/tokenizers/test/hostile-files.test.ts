@@ -168,11 +168,13 @@ test.each<[InferenceErrorCode, string, object | string]>([
   expect((error as Error).message).toContain(message);
 });
 
-test("the configuration must name tokens that exist", () => {
-  const create = (): unknown => createTokenizer(json({}), { eos_token: "<eos>" });
-  expect(create).toThrow(
-    'tokenizer_config.json eos_token: expected a token of the tokenizer, got "<eos>"',
+test("what a configuration says about tokens has to be a token", () => {
+  const create = (config: object): unknown => createTokenizer(json({}), config);
+  expect(() => create({ eos_token: 3 })).toThrow(
+    "tokenizer_config.json eos_token: expected an obj",
   );
+  expect(() => create({ eos_token: {} })).toThrow("eos_token.content: expected a string, got noth");
+  expect(() => create({ extra_special_tokens: [[]] })).toThrow("extra_special_tokens[0]: expected");
 });
 
 test("names that mean something to objects are ordinary tokens", () => {

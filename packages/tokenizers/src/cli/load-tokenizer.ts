@@ -43,6 +43,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
     case ".json":
       return createTokenizer(await readText(file), await configBeside(file), {
         addedTokens: (await textBeside(file, "added_tokens.json")) ?? {},
+        specialTokensMap: (await textBeside(file, "special_tokens_map.json")) ?? {},
       });
     case ".model":
       return fromSentencePiece(await readBytes(file));

@@ -26,8 +26,8 @@ export interface TokensBeside {
  * part. Empty texts are skipped; of entries with the same text the last one counts, and the token is
  * special if one of them is.
  *
- * Tokens named beside follow those of the list, as if they stood at its end. Of those with a role and
- * nothing else, the ones that only the model knows are added as special, and unknown ones left out.
+ * Tokens named beside follow those of the list, as if they stood at its end; those with a role that
+ * are in neither come last, as special ones.
  *
  * @throws {@link InferenceError} `format` if a token named beside has another id there.
  * @see `AddedVocabulary::add_tokens` in huggingface/tokenizers (3ba8ad0):
@@ -59,7 +59,7 @@ export function readAddedTokens(
     if (given !== id) place.fail(`the token ${JSON.stringify(token.content)} with the id ${given}`);
   }
   for (const [content, token] of roles) {
-    if (!tokens.has(content) && ids.has(content)) add(token);
+    if (!tokens.has(content)) add(token);
   }
   return [...tokens.values()];
 }

@@ -41,7 +41,9 @@ export interface BpeInit {
  *
  * Ranges are laid end to end over the piece, as in the reference: where a character was dropped, the
  * ranges after it shift back. An unknown token waits for the next character that has a token, and so
- * may come after bytes of the characters in between; that too is the reference's.
+ * may come after bytes of the characters in between; that too is the reference's. With affixes and
+ * byte fallback together, a character becomes its affixes' bytes too; where these push ranges beyond
+ * the piece, the reference gives ranges of other text, and this one that of the last character.
  *
  * A long piece is merged in parts, between places that no merge reaches across, where that comes to
  * the same. Short pieces and parts are remembered (20,000 at most).
@@ -213,7 +215,8 @@ class SymbolList {
 
 /**
  * Appends tokens that cover bytes of `piece`, which begins at `base`, as ranges of the characters
- * that hold those bytes.
+ * that hold those bytes. Bytes of affixes come on top of those of the piece; what they push beyond
+ * its end has the range of its last character.
  */
 function pushRanges(
   piece: string,
@@ -225,18 +228,18 @@ function pushRanges(
   let unit = 0;
   let reached = 0;
   const characterAt = (byte: number): number => {
-    while (unit < piece.length) {
+    for (;;) {
       const size = utf8Size(piece.codePointAt(unit)!);
-      if (reached + size > byte) break;
+      const next = unit + (size === 4 ? 2 : 1);
+      if (reached + size > byte || next >= piece.length) return unit;
       reached += size;
-      unit += size === 4 ? 2 : 1;
+      unit = next;
     }
-    return unit;
   };
   ids.forEach((id, i) => {
     const start = characterAt(starts[i]!);
     const last = characterAt(Math.max(starts[i]!, starts[i + 1]! - 1));
-    const end = Math.min(piece.length, last + (piece.codePointAt(last)! >= 0x10000 ? 2 : 1));
+    const end = last + (piece.codePointAt(last)! >= 0x10000 ? 2 : 1);
     out.push(id, base + start, base + end);
   });
 }

@@ -66,7 +66,12 @@ export class PatternMatcher {
       this.#here.lastIndex = from;
       if (this.#here.test(text)) return from;
       this.#ahead.lastIndex = from;
-      const match = this.#ahead.exec(text);
+      let match = this.#ahead.exec(text);
+      // An engine may find an empty match between the halves of a pair, where no character begins.
+      while (match !== null && isInsidePair(text, match.index)) {
+        this.#ahead.lastIndex = match.index + 1;
+        match = this.#ahead.exec(text);
+      }
       if (match === null) return -1;
       this.#here.lastIndex = this.#ahead.lastIndex;
       return match.index;
@@ -76,4 +81,9 @@ export class PatternMatcher {
       throw new InferenceError("range", message, { cause });
     }
   }
+}
+
+function isInsidePair(text: string, at: number): boolean {
+  const isLow = (text.charCodeAt(at) & 0xfc00) === 0xdc00;
+  return isLow && at > 0 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 }
