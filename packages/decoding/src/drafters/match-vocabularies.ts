@@ -38,9 +38,7 @@ function indexTokens(tokenizer: DraftTokenizer): Map<string, number> {
     const token = tokenizer.idToToken(id);
     if (token === undefined) continue;
     const isSpecial = tokenizer.isSpecial(id);
-    const key = isSpecial
-      ? `special ${token}`
-      : `bytes ${String.fromCharCode(...tokenizer.idToBytes(id))}`;
+    const key = isSpecial ? `special ${token}` : `bytes ${tokenizer.idToBytes(id).join()}`;
     if (!isSpecial && isByteToken(token)) byteTokens.push([key, id]);
     else if (!index.has(key)) index.set(key, id);
   }

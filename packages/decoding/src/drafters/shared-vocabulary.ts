@@ -35,8 +35,8 @@ interface Translation {
  *
  * A token that both vocabularies have (see `matchVocabularies`) has the draft model's logit; every
  * other one has `-Infinity`, so that laws are those of the draft model on the intersection,
- * renormalised, and no id without a partner is ever drafted. Any draft law is as good as another to a lossless
- * verifier. A token of the text that has no partner is spelled in the draft model's tokens: one slot
+ * renormalised, and no id without a partner is ever drafted. Any draft law is as good as another to
+ * a lossless verifier. A token of the text that has no partner is spelled in the draft model's tokens: one slot
  * of this sequence is then several of its cache. When the cache is nearly full, spellings are cut to
  * their ends.
  *

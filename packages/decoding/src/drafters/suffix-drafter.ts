@@ -1,4 +1,5 @@
 import { expectRange } from "../sampling/sampling-options.ts";
+import { cutAtStop } from "./cut-at-stop.ts";
 import type { Drafter } from "./drafter.ts";
 import { createSuffixAutomaton, type SuffixAutomaton } from "./suffix-automaton.ts";
 import type { DatastoreMatch, SuffixDatastore } from "./suffix-datastore.ts";
@@ -31,8 +32,8 @@ const maxTree = 64;
  * occurrence, and where that reaches the end of the text it copies on from the draft: a text that
  * repeats itself with any period is continued with it. In a datastore the draft is the tree of the
  * most frequent continuations; where trees are off it takes the most frequent next token again and
- * again (ties to the lower id) among the occurrences that agree with the draft so far. A match of `m` tokens yields at most `1 + perMatch * m`, and the draft ends with
- * a stop id.
+ * again (ties to the lower id) among the occurrences that agree with the draft so far. A match of
+ * `m` tokens yields at most `1 + perMatch * m`, and the draft ends with a stop id.
  *
  * Cost: O(1) amortised per token of the text and per drafted one; in a datastore of n tokens
  * O(maxSpan log n log maxSpan) per draft, and O(d log n) per drafted token with d different tokens
@@ -84,8 +85,7 @@ export function suffixDrafter(options: SuffixDrafterOptions = {}): Drafter {
       const draft = isOwn
         ? copyFrom(history, own!.matchEnd + 1, count)
         : mostFrequent(datastore!, found!, count);
-      const stop = draft.findIndex((token) => stopIds.has(token));
-      return { tokens: stop < 0 ? draft : draft.subarray(0, stop + 1), runMs: 0 };
+      return { tokens: cutAtStop(draft, stopIds), runMs: 0 };
     },
   };
 }
