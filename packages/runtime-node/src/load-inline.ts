@@ -32,11 +32,13 @@ export async function loadInline(
 
   const { config, part, graph, weightFolder } = await planGraph(folder, options, onProgress);
   onProgress({ phase: "load", fraction: 0 });
+  const { attention } = options;
   const small = modelInfo(config, part).parameters < singleThreadParameters;
   const threads = options.threads ?? (small ? 1 : 0);
   const session = await createSession(ort, graph, weightFolder, device, threads);
   const run = {
     chunk,
+    ...(attention === undefined ? {} : { attention }),
     clock: () => performance.now(),
     pause: () => new Promise<void>((resolve) => setImmediate(resolve)),
   };

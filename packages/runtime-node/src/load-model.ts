@@ -1,4 +1,4 @@
-import type { LanguageModel } from "@frugal/core";
+import type { AttentionPolicy, LanguageModel } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -28,6 +28,11 @@ export interface LoadOptions extends LayoutOptions {
    * unquantized result and much slower, because weights are widened at every step.
    */
   readonly accuracyLevel?: 0 | 1 | 4;
+  /**
+   * Which cached rows layers attend to in long texts, a policy of `@frugal/kv-cache`; built into the
+   * graph. Default: all of them.
+   */
+  readonly attention?: AttentionPolicy;
   /**
    * Folder for quantized weights. Default: `$FRUGAL_CACHE`, else `frugal` in `$XDG_CACHE_HOME` or
    * `~/.cache`. Pass the model's own folder to keep them beside it.

@@ -4,6 +4,7 @@ import { InferenceError } from "@frugal/core";
 import {
   adapterConfig,
   adapterWeights,
+  type AttentionProfile,
   buildDecoder,
   buildKangarooAdapter,
   layersOf,
@@ -11,6 +12,7 @@ import {
   type ModelConfig,
   type ModelPart,
   segmentedAttention,
+  selectiveAttention,
   type WeightMap,
 } from "@frugal/runtime";
 
@@ -36,6 +38,9 @@ export function planGraph(
 ): Promise<GraphPlan> {
   const { adapterOf } = options;
   if (adapterOf === undefined) return planModel(folder, options, onProgress);
+  if (options.attention !== undefined) {
+    throw new InferenceError("unsupported", `attention: ${options.attention.kind} on an adapter`);
+  }
   if (options.layers !== undefined) {
     throw new InferenceError("range", "layers: expected none with adapterOf, got some");
   }
@@ -49,8 +54,15 @@ async function planModel(
 ): Promise<GraphPlan> {
   const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
   const part = layersOf(rangeOf(options.layers ?? [0, config.layers]));
-  const graph = buildDecoder(config, checkpoint, segmentedAttention, part.range);
+  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range);
   return { config, part, graph, weightFolder };
+}
+
+/** @throws {@link InferenceError} `unsupported` for a policy on some layers: they choose together. */
+function profileOf({ attention, layers }: EngineOptions): AttentionProfile {
+  if (attention === undefined) return segmentedAttention;
+  if (layers === undefined) return selectiveAttention(attention);
+  throw new InferenceError("unsupported", `attention: ${attention.kind} on a range of layers`);
 }
 
 function rangeOf(layers: readonly unknown[]): ModelPart["range"] {

@@ -24,7 +24,7 @@ for (const [name, config, options] of cases) {
   const random = await writeRandomModel(config);
   afterAll(random.remove);
   testLayerRanges(name, (layers) => loadModel(random.folder, { ...options, layers }), {
-    reference: random.reference,
+    reference: (layers) => random.reference({ ...(layers && { layers }) }),
   });
 }
 

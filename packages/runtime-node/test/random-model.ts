@@ -8,6 +8,7 @@ import {
   llamaConfigJson,
   randomWeights,
   type ReferenceConfig,
+  type ReferenceOptions,
   tinyConfig,
   writeSafetensors,
   type WriteSafetensorsOptions,
@@ -17,7 +18,7 @@ import type { LanguageModel } from "@frugal/core";
 /** A model of random weights in a temporary folder, and the same weights in the reference. */
 export interface RandomModel {
   readonly folder: string;
-  readonly reference: (layers?: LayerRange) => Promise<LanguageModel>;
+  readonly reference: (options?: ReferenceOptions) => Promise<LanguageModel>;
   readonly remove: () => Promise<void>;
 }
 
@@ -32,8 +33,7 @@ export async function writeRandomModel(
   await writeFile(join(folder, "model.safetensors"), writeSafetensors(weights, options));
   return {
     folder,
-    reference: async (layers) =>
-      createReferenceTransformer({ config, tensors: weights }, { ...(layers && { layers }) }),
+    reference: async (how) => createReferenceTransformer({ config, tensors: weights }, how),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

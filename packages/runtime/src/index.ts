@@ -11,7 +11,7 @@ export { layersOf, type ModelPart, wholeModel } from "./architectures/model-part
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
-export { segmentedAttention } from "./graph/attention/segmented.ts";
+export { segmentedAttention, selectiveAttention } from "./graph/attention/segmented.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";

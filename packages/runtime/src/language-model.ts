@@ -1,4 +1,5 @@
 import {
+  type AttentionPolicy,
   type Capabilities,
   InferenceError,
   type LanguageModel,
@@ -15,6 +16,7 @@ import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
 import { LogitFeeds } from "./sequence/outputs.ts";
+import { createPolicyState, pageSizeOf } from "./sequence/policies/policy-state.ts";
 import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
 
 /** How {@link createLanguageModel} runs a graph. */
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly clock: () => number;
   /** Resolves after pending events were handled, so that an abort is seen between chunks. */
   readonly pause: () => Promise<void>;
+  /** The attention policy that the graph was built with. */
+  readonly attention?: AttentionPolicy;
 }
 
 /**
@@ -42,7 +46,12 @@ export function createLanguageModel(
   part: ModelPart = wholeModel(config),
 ): LanguageModel {
   const info = modelInfo(config, part);
-  const capabilities: Capabilities = { ...everything, tokens: part.tokens };
+  const { attention: policy } = options;
+  const capabilities: Capabilities = {
+    ...everything,
+    tokens: part.tokens,
+    ...(policy === undefined ? {} : { attention: policy }),
+  };
   const { from, to } = part.range;
   const numbers = Array.from({ length: to - from }, (_, layer) => from + layer);
   const rules = attentionRules(config.attentionKinds);
@@ -77,7 +86,9 @@ export function createLanguageModel(
       positions = "cache-relative",
     }: SequenceOptions = {}): Promise<Sequence> {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
-      return new SegmentedSequence(context, positions === "cache-relative", new KvStore(info));
+      const state = policy === undefined ? null : createPolicyState(ort, info, policy);
+      const store = new KvStore(info, policy === undefined ? 1 : pageSizeOf(policy));
+      return new SegmentedSequence(context, positions === "cache-relative", store, state);
     },
     async dispose() {
       disposed ??= session.release();

@@ -1,5 +1,6 @@
 import type { AbortLike } from "../abort.ts";
 import type { Matrix } from "../matrix.ts";
+import type { AttentionPolicy } from "./attention-policy.ts";
 
 /**
  * What one forward pass appends to a sequence: a chain, or a tree of draft tokens.
@@ -62,6 +63,8 @@ export interface StepOptions {
   readonly taps?: readonly Tap[];
   /** Rows to return them of: all (default), or the last one of the block. */
   readonly tapRows?: "all" | "last";
+  /** Attend to everything in this step, whatever the model's attention policy says. */
+  readonly attention?: "full";
   /** Checked before the block and between the chunks of a long one. */
   readonly signal?: AbortLike;
 }
@@ -89,6 +92,11 @@ export interface StepOutput {
   readonly taps: readonly Matrix[];
   /** Milliseconds the backend spent inside the model for this step. */
   readonly runMs: number;
+  /**
+   * With an attention policy, whether it was at work: layers attended to a part of the cache. Of the
+   * last chunk of a long block.
+   */
+  readonly sparse?: boolean;
 }
 
 /**
@@ -201,6 +209,8 @@ export interface Capabilities {
   readonly evict: boolean;
   /** `{ top }` is computed where the model runs. */
   readonly top: boolean;
+  /** The policy by which layers choose the rows they attend to. Absent: they attend to all. */
+  readonly attention?: AttentionPolicy;
 }
 
 /** A decoder-only language model, loaded and ready. */

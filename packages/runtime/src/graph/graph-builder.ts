@@ -4,6 +4,7 @@ import {
   type OnnxAttribute,
   type OnnxInitializer,
   type OnnxNode,
+  type OnnxSubgraph,
   type OnnxType,
   type OnnxValue,
 } from "../onnx/model-proto.ts";
@@ -29,7 +30,8 @@ const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
  * graph code reads like the formula it stands for.
  */
 export class GraphBuilder {
-  readonly #nodes: OnnxNode[] = [];
+  #nodes: OnnxNode[] = [];
+  #made = 0;
   readonly #initializers = new Map<string, OnnxInitializer>();
   readonly #inputs: OnnxValue[] = [];
   readonly #outputs: OnnxValue[] = [];
@@ -72,10 +74,29 @@ export class GraphBuilder {
     count: number,
     attributes: Attributes = {},
   ): readonly string[] {
-    const base = `${this.#scope}${type}_${this.#nodes.length}`;
+    const base = `${this.#scope}${type}_${this.#made++}`;
     const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? base : `${base}.${i}`));
     this.#add(type, inputs, outputs, attributes);
     return outputs;
+  }
+
+  /**
+   * Runs one of two parts of the graph, each as often as its condition, a bool `[1]`, chooses it.
+   *
+   * Nodes that a part adds are its own: only what it returns can be used outside, and nothing of it
+   * can be an output of the graph. It reads what was made before. Both parts return as many values,
+   * none of them made outside (`Identity` copies one).
+   */
+  branch(
+    condition: string,
+    whenTrue: () => readonly string[],
+    otherwise: () => readonly string[],
+  ): readonly string[] {
+    const [yes, no] = [this.#part(whenTrue), this.#part(otherwise)];
+    return this.nodes("If", [condition], yes.outputs.length, {
+      then_branch: { graph: yes },
+      else_branch: { graph: no },
+    });
   }
 
   /** A small int64 constant, shared by value. */
@@ -103,19 +124,40 @@ export class GraphBuilder {
 
   /** The model's bytes. */
   finish(name: string): Uint8Array {
-    const rename = (value: string): string => this.#names.get(value) ?? value;
     return encodeOnnxModel({
       name,
-      nodes: this.#nodes.map(({ inputs, outputs, ...node }) => ({
-        ...node,
-        inputs: inputs.map(rename),
-        outputs: outputs.map(rename),
-      })),
+      nodes: this.#nodes.map((node) => this.#named(node)),
       initializers: [...this.#initializers.values()],
       inputs: this.#inputs,
       outputs: this.#outputs,
       opsets: { "": 21, "com.microsoft": 1 },
     });
+  }
+
+  #part(build: () => readonly string[]): OnnxSubgraph {
+    const around = this.#nodes;
+    this.#nodes = [];
+    try {
+      return { outputs: build(), nodes: this.#nodes };
+    } finally {
+      this.#nodes = around;
+    }
+  }
+
+  /** The node with final names, also inside its parts. */
+  #named(node: OnnxNode): OnnxNode {
+    const rename = (value: string): string => this.#names.get(value) ?? value;
+    const attributes = Object.entries(node.attributes).map(([name, value]) => {
+      if (!("graph" in value)) return [name, value] as const;
+      const nodes = value.graph.nodes.map((inner) => this.#named(inner));
+      return [name, { graph: { ...value.graph, nodes } }] as const;
+    });
+    return {
+      ...node,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+      attributes: Object.fromEntries(attributes),
+    };
   }
 
   #add(

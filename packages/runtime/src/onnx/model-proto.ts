@@ -19,7 +19,14 @@ export type OnnxAttribute =
   | { readonly int: number }
   | { readonly float: number }
   | { readonly string: string }
-  | { readonly ints: readonly number[] };
+  | { readonly ints: readonly number[] }
+  | { readonly graph: OnnxSubgraph };
+
+/** A part of the graph that a node runs or not; reads values of the graph around it by name. */
+export interface OnnxSubgraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly outputs: readonly string[];
+}
 
 /** One operator call. An empty input name means "not given". */
 export interface OnnxNode {
@@ -115,10 +122,20 @@ function writeAttribute(writer: ProtobufWriter, name: string, attribute: OnnxAtt
   } else if ("string" in attribute) {
     writer.string(4, attribute.string);
     writer.int(20, 3);
+  } else if ("graph" in attribute) {
+    writer.message(6, (graph) => writeSubgraph(graph, name, attribute.graph));
+    writer.int(20, 5);
   } else {
     for (const value of attribute.ints) writer.int(8, value);
     writer.int(20, 7);
   }
+}
+
+/** Types and shapes of a part's outputs are inferred. */
+function writeSubgraph(writer: ProtobufWriter, name: string, graph: OnnxSubgraph): void {
+  for (const node of graph.nodes) writer.message(1, (to) => writeNode(to, node));
+  writer.string(2, name);
+  for (const output of graph.outputs) writer.message(12, (to) => to.string(1, output));
 }
 
 function writeTensor(writer: ProtobufWriter, tensor: OnnxInitializer): void {

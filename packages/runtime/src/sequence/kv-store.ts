@@ -21,7 +21,7 @@ interface KvBuffers {
 }
 
 /** Slots of an empty cache. */
-const firstCapacity = 256;
+const leastCapacity = 256;
 
 /**
  * Factor of growth. Masked slots are computed too, so a step costs up to this much more than its
@@ -29,7 +29,7 @@ const firstCapacity = 256;
  */
 const growth = 1.25;
 
-/** The capacity is a multiple of this many slots. */
+/** The capacity is a multiple of this many slots, and of the size of a page where there are some. */
 const slotMultiple = 64;
 
 /** What is added to the score of a slot that must not be seen; finite, so that no row is all NaN. */
@@ -46,14 +46,18 @@ export const masked = -1e30;
  */
 export class KvStore {
   readonly #shape: KvShape;
+  readonly #multiple: number;
   #buffers: KvBuffers;
   #length = 0;
   #positions = new Int32Array(0);
   #bias = new Float32Array(0);
   #disposed = false;
 
-  constructor(shape: KvShape) {
+  /** @param pageSize what the capacity must be a multiple of. */
+  constructor(shape: KvShape, pageSize = 1) {
     this.#shape = shape;
+    this.#multiple = leastCommonMultiple(slotMultiple, pageSize);
+    const firstCapacity = Math.ceil(leastCapacity / this.#multiple) * this.#multiple;
     this.#buffers = allocate(shape, firstCapacity);
     this.#positions = new Int32Array(firstCapacity);
     this.#bias = new Float32Array(firstCapacity).fill(masked);
@@ -140,7 +144,7 @@ export class KvStore {
 
   /** A store with the same content. */
   fork(): KvStore {
-    const copy = new KvStore(this.#shape);
+    const copy = new KvStore(this.#shape, this.#multiple);
     this.#buffers.owners++;
     copy.#buffers = this.#buffers;
     copy.#length = this.#length;
@@ -166,7 +170,7 @@ export class KvStore {
     let { capacity } = this.#buffers;
     if (capacity < needed) {
       const grown = Math.max(needed, capacity * growth);
-      capacity = Math.ceil(grown / slotMultiple) * slotMultiple;
+      capacity = Math.ceil(grown / this.#multiple) * this.#multiple;
     }
     if (capacity !== this.#buffers.capacity || this.#buffers.owners > 1) this.#move(capacity);
   }
@@ -278,6 +282,12 @@ function turnsBy(delta: number, frequencies: KeyFrequencies): Map<Float64Array |
     turns.set(each, { cos: angles.map(Math.cos), sin: angles.map(Math.sin) });
   }
   return turns;
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let multiple = a;
+  while (multiple % b !== 0) multiple += a;
+  return multiple;
 }
 
 function allocate(shape: KvShape, capacity: number): KvBuffers {

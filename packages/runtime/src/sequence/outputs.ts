@@ -136,11 +136,13 @@ export function joinOutputs(parts: readonly StepOutput[]): StepOutput {
   );
   const logits = parts.flatMap((part) => part.logits ?? []);
   const tops = parts.flatMap((part) => part.top ?? []);
+  const sparse = parts.at(-1)?.sparse;
   return {
     logits: logits.length === 0 ? null : joinMatrices(logits),
     top: tops.length === 0 ? null : joinTops(tops),
     taps,
     runMs: parts.reduce((sum, part) => sum + part.runMs, 0),
+    ...(sparse === undefined ? {} : { sparse }),
   };
 }
 

@@ -17,6 +17,7 @@ import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import { pastBias } from "./past-bias.ts";
+import { type PolicyState, samePrefix } from "./policies/policy-state.ts";
 import { checkLogits, joinOutputs, type LogitFeeds, logitOutputs, readStep } from "./outputs.ts";
 
 /** What the sequences of one model share. */
@@ -50,16 +51,23 @@ export class SegmentedSequence implements Sequence {
   readonly #context: SequenceContext;
   readonly #relative: boolean;
   readonly #store: KvStore;
+  readonly #policy: PolicyState | null;
   #past: BoundCache | null = null;
   /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
   #disposed = false;
 
-  constructor(context: SequenceContext, relative: boolean, store: KvStore) {
+  constructor(
+    context: SequenceContext,
+    relative: boolean,
+    store: KvStore,
+    policy: PolicyState | null,
+  ) {
     this.#context = context;
     this.#relative = relative;
     this.#store = store;
+    this.#policy = policy;
   }
 
   get info(): ModelInfo {
@@ -96,7 +104,9 @@ export class SegmentedSequence implements Sequence {
       this.#open = tree;
       return output;
     } catch (error) {
-      this.#store.truncate(Math.min(start, this.#store.length));
+      const kept = Math.min(start, this.#store.length);
+      this.#store.truncate(kept);
+      this.#policy?.keep(kept, kept);
       throw error;
     } finally {
       this.#busy = false;
@@ -105,13 +115,15 @@ export class SegmentedSequence implements Sequence {
 
   async keep(positions: Uint32Array): Promise<void> {
     this.#check();
+    this.#policy?.keep(samePrefix(positions), positions.length);
     this.#store.keep(positions, this.#relative ? this.#context.keyFrequencies : null);
     if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
   }
 
   async fork(): Promise<Sequence> {
     this.#check();
-    const copy = new SegmentedSequence(this.#context, this.#relative, this.#store.fork());
+    const policy = this.#policy?.fork() ?? null;
+    const copy = new SegmentedSequence(this.#context, this.#relative, this.#store.fork(), policy);
     copy.#open = this.#open;
     return copy;
   }
@@ -162,17 +174,18 @@ export class SegmentedSequence implements Sequence {
     tree: OpenTree | null,
     options: StepOptions,
   ): Promise<StepOutput> {
-    const { chunk } = this.#context;
     const rows = positions.length;
-    if (rows <= chunk || block.parents !== undefined) {
+    if (rows <= this.#chunkRows() || block.parents !== undefined) {
       return this.#runChunk(block, positions, options.logits, options, tree);
     }
     const outputs: StepOutput[] = [];
-    for (let from = 0; from < rows; from += chunk) {
-      const to = Math.min(from + chunk, rows);
+    for (let from = 0, to = 0; from < rows; from = to) {
+      to = Math.min(from + this.#chunkRows(), rows);
       const part = sliceBlock(block, from, to);
       const wanted = to === rows || wantsAllRows(options.logits) ? options.logits : "none";
-      const taps = to === rows || options.tapRows !== "last" ? options : {};
+      const { attention } = options;
+      const full = attention === undefined ? {} : { attention };
+      const taps = to === rows || options.tapRows !== "last" ? options : full;
       throwIfAborted(options.signal);
       outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted, taps));
       if (options.signal !== undefined) await this.#context.pause();
@@ -185,7 +198,7 @@ export class SegmentedSequence implements Sequence {
     block: Block,
     positions: Int32Array,
     wanted: LogitsWanted,
-    { taps = [], tapRows = "all" }: Pick<StepOptions, "taps" | "tapRows">,
+    { taps = [], tapRows = "all", attention }: Pick<StepOptions, "taps" | "tapRows" | "attention">,
     tree: OpenTree | null = null,
   ): Promise<StepOutput> {
     const { feeds: pool, logitFeeds, firstLayer, newKeys, newValues } = this.#context;
@@ -197,15 +210,30 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
     fillBlock(feeds, block.parents, positions);
 
+    const full = attention === "full" || this.#open !== null;
+    const policy = this.#policy?.begin({ store: this.#store, rows, full });
     const hidden = taps.map((tap) => `hidden.${tap === "final" ? tap : firstLayer + tap}`);
     const { outputs, milliseconds } = await this.#context.run(
-      Object.assign(this.#cacheFeeds(positions, tree), feeds.tensors, logitFeeds.for(wanted, rows)),
-      [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden],
+      Object.assign(
+        this.#cacheFeeds(positions, tree),
+        feeds.tensors,
+        logitFeeds.for(wanted, rows),
+        policy?.tensors,
+      ),
+      [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden, ...(policy?.outputs ?? [])],
     );
+    this.#policy?.finish(outputs);
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
-    return readStep(outputs, wanted, hidden, tapRows, milliseconds);
+    const output = readStep(outputs, wanted, hidden, tapRows, milliseconds);
+    return policy === undefined ? output : { ...output, sparse: policy.sparse };
+  }
+
+  /** The most rows of a chain that may run next. */
+  #chunkRows(): number {
+    const ofPolicy = this.#policy?.chunkRows?.(this.#store.length) ?? Infinity;
+    return Math.min(this.#context.chunk, ofPolicy);
   }
 
   /**

@@ -1,7 +1,11 @@
+import type { AttentionPolicy } from "@frugal/core";
+
 import type { ModelConfig } from "../../load/model-config.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
-import type { AttentionProfile } from "./attention-profile.ts";
+import { lowerPolicy } from "../policies/lower-policy.ts";
+import type { AttentionProfile, LayerAttention } from "./attention-profile.ts";
 import { rotaryInputs, rotate } from "./rotate.ts";
+import { attendAll, type SegmentAttention } from "./segments.ts";
 
 /**
  * Attention over two segments, the cache and the new rows, without ever joining them.
@@ -20,7 +24,26 @@ import { rotaryInputs, rotate } from "./rotate.ts";
  * where it rotates `cos.{k}`, `sin.{k}` `[s, dim / 2]`. Outputs per layer: `new.{l}.key`,
  * `new.{l}.value` `[kvHeads, 1, s, headDim]`.
  */
-export const segmentedAttention: AttentionProfile = (graph, config) => {
+export const segmentedAttention: AttentionProfile = (graph, config) =>
+  addSegmented(graph, config, (segments) => attendAll(graph, segments));
+
+/**
+ * The same, where layers attend to the rows of the cache that a policy selects inside the graph.
+ *
+ * Further inputs and outputs: those of the policy, see `graph/policies`.
+ *
+ * @throws {@link InferenceError} `unsupported` for a model with sliding windows; `range` for a
+ *   policy that names layers the model does not have.
+ */
+export function selectiveAttention(policy: AttentionPolicy): AttentionProfile {
+  return (graph, config) => addSegmented(graph, config, lowerPolicy(graph, config, policy));
+}
+
+function addSegmented(
+  graph: GraphBuilder,
+  config: ModelConfig,
+  attend: SegmentAttention,
+): LayerAttention {
   const { heads, kvHeads, headDim, attentionScale } = config;
   const kinds = config.attentionKinds.map(({ rotary }, kind) => ({
     rotary: rotaryInputs(graph, rotary, kind),
@@ -30,7 +53,7 @@ export const segmentedAttention: AttentionProfile = (graph, config) => {
   const rows = [kvHeads, 1, "s", headDim];
 
   return (layer, { query, key, value }) => {
-    const { rotary, pastBias, blockBias, segments } = kinds[config.layerKinds[layer]!]!;
+    const { rotary, pastBias, blockBias, lengths } = kinds[config.layerKinds[layer]!]!;
     const pastKey = graph.input(`past.${layer}.key`, "float32", cache);
     const pastValue = graph.input(`past.${layer}.value`, "float32", cache);
     const newKey = toHeads(graph, rotate(graph, key, kvHeads, rotary), kvHeads, headDim);
@@ -39,31 +62,25 @@ export const segmentedAttention: AttentionProfile = (graph, config) => {
     graph.output(`new.${layer}.value`, newValue, "float32", rows);
 
     const queries = stackGroups(graph, rotate(graph, query, heads, rotary), config);
-    const scores = graph.node(
-      "Concat",
-      [
-        graph.node("Add", [products(graph, queries, pastKey, attentionScale), pastBias]),
-        graph.node("Add", [products(graph, queries, newKey, attentionScale), blockBias]),
-      ],
-      { axis: { int: 3 } },
-    );
-    const weights = graph.node("Softmax", [scores], { axis: { int: 3 } });
-    const [past, block] = graph.nodes("Split", [weights, segments], 2, { axis: { int: 3 } });
-    const attended = graph.node("Add", [
-      graph.node("MatMul", [past!, pastValue]),
-      graph.node("MatMul", [block!, newValue]),
-    ]);
+    const attended = attend({
+      layer,
+      queries,
+      past: { key: pastKey, value: pastValue, bias: pastBias },
+      block: { key: newKey, value: newValue, bias: blockBias },
+      lengths,
+      scale: attentionScale,
+    });
     return unstackGroups(graph, attended, config);
   };
-};
+}
 
 /** Masks of the two segments, and their lengths. */
 function addBiases(graph: GraphBuilder, kind: number) {
   const past = [1, 1, `past_rows.${kind}`, "capacity"];
   const pastBias = graph.input(`past_bias.${kind}`, "float32", past);
   const blockBias = graph.input(`block_bias.${kind}`, "float32", [1, 1, "s * group", "s"]);
-  const lengths = [length(graph, pastBias), length(graph, blockBias)];
-  return { pastBias, blockBias, segments: graph.node("Concat", lengths, { axis: { int: 0 } }) };
+  const sizes = [length(graph, pastBias), length(graph, blockBias)];
+  return { pastBias, blockBias, lengths: graph.node("Concat", sizes, { axis: { int: 0 } }) };
 }
 
 /** Size of the last of four dimensions. */
@@ -93,12 +110,4 @@ function unstackGroups(graph: GraphBuilder, rows: string, config: ModelConfig): 
   const split = graph.node("Reshape", [rows, graph.ints([kvHeads, -1, width])]);
   const back = graph.node("Transpose", [split], { perm: { ints: [1, 0, 2] } });
   return graph.node("Reshape", [back, graph.ints([1, -1, heads * headDim])]);
-}
-
-/** Scaled dot products, `[kvHeads, 1, s * group, keys]`. */
-function products(graph: GraphBuilder, queries: string, keys: string, scale: number): string {
-  return graph.node("FusedMatMul", [queries, keys], {
-    transB: { int: 1 },
-    alpha: { float: scale },
-  });
 }

@@ -1,0 +1,91 @@
+import type { GraphBuilder } from "../graph-builder.ts";
+
+/** Rows that queries attend to, and what is added to their scores. */
+export interface Segment {
+  /** `[kvHeads, 1, n, headDim]`, rotated. */
+  readonly key: string;
+  /** Of the same shape. */
+  readonly value: string;
+  /** Broadcast to `[kvHeads, 1, s * group, n]`; null where nothing is masked. */
+  readonly bias: string | null;
+}
+
+/** What the queries of a layer can attend to. */
+export interface LayerSegments {
+  readonly layer: number;
+  /** `[kvHeads, 1, s * group, headDim]`, rotated; by new row, then by query head of the group. */
+  readonly queries: string;
+  /** The cache. */
+  readonly past: Segment;
+  /** The new rows. */
+  readonly block: Segment;
+  /** Rows of both, int64 `[2]`. */
+  readonly lengths: string;
+  readonly scale: number;
+}
+
+/** Adds the attention of one layer; returns `[kvHeads, 1, s * group, headDim]`. */
+export type SegmentAttention = (segments: LayerSegments) => string;
+
+/** One softmax over both segments. */
+export function attendAll(graph: GraphBuilder, segments: LayerSegments): string {
+  return attendWithScores(graph, segments).attended;
+}
+
+/** The same, with the masked scores of the cache, `[kvHeads, 1, s * group, n]`. */
+export function attendWithScores(
+  graph: GraphBuilder,
+  { queries, past, block, lengths, scale }: LayerSegments,
+): { readonly attended: string; readonly pastScores: string } {
+  const axis = { axis: { int: 3 } };
+  const pastScores = maskedScores(graph, queries, past, scale);
+  const blockScores = maskedScores(graph, queries, block, scale);
+  const scores = graph.node("Concat", [pastScores, blockScores], axis);
+  const weights = graph.node("Softmax", [scores], axis);
+  const [ofPast, ofBlock] = graph.nodes("Split", [weights, lengths], 2, axis);
+  const attended = graph.node("Add", [
+    graph.node("MatMul", [ofPast!, past.value]),
+    graph.node("MatMul", [ofBlock!, block.value]),
+  ]);
+  return { attended, pastScores };
+}
+
+/** The same segments with other rows of the cache, all of which are attended to. */
+export function withPast(
+  graph: GraphBuilder,
+  segments: LayerSegments,
+  key: string,
+  value: string,
+): LayerSegments {
+  const rows = [key, segments.block.key].map((keys) => rowsOf(graph, keys));
+  const lengths = graph.node("Concat", rows, { axis: { int: 0 } });
+  return { ...segments, past: { key, value, bias: null }, lengths };
+}
+
+/** Scaled dot products, `[kvHeads, 1, rows, keys]`. */
+export function products(
+  graph: GraphBuilder,
+  queries: string,
+  keys: string,
+  scale: number,
+): string {
+  return graph.node("FusedMatMul", [queries, keys], {
+    transB: { int: 1 },
+    alpha: { float: scale },
+  });
+}
+
+function maskedScores(
+  graph: GraphBuilder,
+  queries: string,
+  { key, bias }: Segment,
+  scale: number,
+): string {
+  const scores = products(graph, queries, key, scale);
+  return bias === null ? scores : graph.node("Add", [scores, bias]);
+}
+
+/** Number of rows of a segment's keys, int64 `[1]`. */
+function rowsOf(graph: GraphBuilder, keys: string): string {
+  return graph.node("Shape", [keys], { start: { int: 2 }, end: { int: 3 } });
+}
