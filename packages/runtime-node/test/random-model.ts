@@ -4,7 +4,6 @@ import { join } from "node:path";
 
 import {
   createReferenceTransformer,
-  type LayerRange,
   llamaConfigJson,
   randomWeights,
   type ReferenceConfig,
