@@ -36,13 +36,13 @@ interface Translation {
  * A token that both vocabularies have (see `matchVocabularies`) has the draft model's logit; every
  * other one has `-Infinity`, so that laws are those of the draft model on the intersection,
  * renormalised, and no id without a partner is ever drafted. Any draft law is as good as another to
- * a lossless verifier. A token of the text that has no partner is spelled in the draft model's tokens: one slot
- * of this sequence is then several of its cache. When the cache is nearly full, spellings are cut to
- * their ends.
+ * a lossless verifier. A token of the text that has no partner is spelled in the draft model's
+ * tokens: one slot of this sequence is then several of its cache. When the cache is nearly full,
+ * spellings are cut to their ends.
  *
  * Reads the text token by token; the reference implementation encodes what is new as a whole, which
- * yields the cuts that the draft model knows best, but no rows that could be rolled back one by one.
- * {@link textDraftModel} does that. The logit bias must leave the draft model a token.
+ * yields the cuts that the draft model knows best, but no rows that could be rolled back one by
+ * one. {@link textDraftModel} does that. The logit bias must leave the draft model a token.
  *
  * Owns nothing: disposing of it disposes of `sequence`, which must be empty. Full rows only. Cost:
  * one pass over both vocabularies; O(target's vocabulary) per row.

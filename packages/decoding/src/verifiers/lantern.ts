@@ -29,11 +29,12 @@ export interface LanternOptions {
  *
  * A token `x` borrows the probability of its nearest neighbours, as many as keep the sum within
  * `delta` (or `lambda p(x)`); one of probability 0 borrows nothing. With `p'` the target's law in
- * which they have given theirs to `x`, it is accepted with probability `min(1, p'(x) / q(x))`, and otherwise the token is drawn from
- * `max(0, p' - q)`, renormalised. Each `p'` is within total variation `delta` of `p`;
- * the law of what is emitted need not be, since every drawn token has a `p'` of its own. Siblings are
- * tried in turn, each against what the ones before left, so independent draws and guesses are
- * checked; a guess counts as a point mass. With `delta` 0 this is {@link multiRound}.
+ * which they have given theirs to `x`, it is accepted with probability `min(1, p'(x) / q(x))`, and
+ * otherwise the token is drawn from `max(0, p' - q)`, renormalised. Each `p'` is within total
+ * variation `delta` of `p`; the law of what is emitted need not be, since every drawn token has a
+ * `p'` of its own. Siblings are tried in turn, each against what the ones before left, so
+ * independent draws and guesses are checked; a guess counts as a point mass. With `delta` 0 this is
+ * {@link multiRound}.
  *
  * At temperature 0 the law has one token, there is nothing to borrow, and this is greedy
  * verification. Cost: that of rejection and a binary search for each neighbour looked at. Throws
