@@ -532,6 +532,9 @@ describe("a drafter's proposal", () => {
     await expect(bad([-1, -1])).rejects.toThrow("parents: expected 3 entries, got 2");
     const lawless = run(target(), [0], { ...lengths, drafter: propose({ laws: [] }) });
     await expect(lawless).rejects.toThrow("draft.laws: expected one per token, 3, got 0");
+    // Guesses may come without; draws must not, or they would be verified as guesses.
+    const drawn = run(target(), [0], { ...lengths, drafter: propose({}), verifier: rejection() });
+    await expect(drawn).rejects.toThrow("draft.laws: expected one per token, 3, got 0");
   });
 
   test("must be of a kind that the verifier checks", () => {

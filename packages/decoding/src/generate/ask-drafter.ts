@@ -8,14 +8,16 @@ import { expectTree, treeDepths } from "../tree/tree-shape.ts";
  * A drafter's proposal, cut to what was asked for: the first `maxTokens` tokens, and of those the
  * ones within `maxDepth`. The cut looks at the shape alone, so drawn tokens keep their law.
  *
- * @throws {@link InferenceError} `shape` for buffers of different lengths, `range` for a parent that
- *   does not precede its child.
+ * @throws {@link InferenceError} `shape` for buffers of different lengths, and for draws without
+ *   laws, which verifiers would take for guesses; `range` for a parent that does not precede its
+ *   child.
  */
 export async function askDrafter(drafter: Drafter, context: DraftContext): Promise<Draft> {
   const draft = await drafter.propose(context);
   const { tokens, parents, laws, scores } = draft;
+  const isDrawn = context.kind === "sampled" || context.kind === "distinct";
   for (const [name, got] of [
-    ["laws", laws?.length],
+    ["laws", laws?.length ?? (isDrawn ? 0 : undefined)],
     ["scores", scores?.length],
   ] as const) {
     if (got !== undefined && got !== tokens.length) {
