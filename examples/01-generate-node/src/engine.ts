@@ -2,29 +2,30 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { type CachePolicy, InferenceError, type LanguageModel } from "@frugal/core";
-import { type Drafter, draftModel, generate, type Generation } from "@frugal/decoding";
+import { type CachePolicy, InferenceError } from "@frugal/core";
+import { generate, type Generation } from "@frugal/decoding";
 import { sinksAndRecent } from "@frugal/kv-cache";
-import { createChatTemplate, downloadModel, loadModel } from "@frugal/runtime-node";
+import { createChatTemplate, downloadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
 
-import { createModelFree, isModelFree } from "./drafters.ts";
 import { loadProgress } from "./load-progress.ts";
 import type { Settings } from "./settings.ts";
+import { type DraftName, loadSpeaker, type Speaker } from "./speaker.ts";
 import { type Task, tasks } from "./tasks.ts";
 
 const models = fileURLToPath(new URL("../../../models/", import.meta.url));
 
-/** Where drafts come from. */
-export type DraftName = NonNullable<Settings["draft"]>;
+/** What drafts for the embedded model where nothing else is said. */
+const embeddedDrafts: Partial<Record<DraftName, string>> = {
+  model: "frugal-tiny-draft",
+  kangaroo: "frugal-tiny-kangaroo",
+};
 
 /** Models and tokenizer of one run of the program. */
 export interface Engine {
   readonly tokenizer: Tokenizer;
-  readonly target: LanguageModel;
-  /** Only where drafts come from a model. */
-  readonly small: LanguageModel | null;
   readonly draft: DraftName;
+  readonly speaker: Speaker;
   /** What the caches keep; everything without one. */
   readonly cache: CachePolicy | null;
   dispose(): Promise<void>;
@@ -37,42 +38,40 @@ export interface Engine {
  * nothing to keep responsive, and saves two messages per step.
  */
 export async function loadEngine(settings: Settings, signal: AbortSignal): Promise<Engine> {
-  const embeddedDraft =
-    settings.model === undefined ? join(models, "frugal-tiny-draft") : undefined;
-  const draftFolder = settings.draftModel ?? embeddedDraft;
-  const draft = settings.draft ?? (draftFolder === undefined ? "lookup" : "model");
+  const isEmbedded = settings.model === undefined;
+  const draft =
+    settings.draft ?? (isEmbedded || settings.draftModel !== undefined ? "model" : "lookup");
   if (settings.compare && draft === "none") {
     throw new InferenceError("range", "--compare: expected a draft to compare with, got none");
   }
-  if (draft === "model" && draftFolder === undefined) {
-    throw new InferenceError("range", "--draft model: expected --draft-model beside --model");
-  }
-  const options = { inline: true, quantize: settings.quantize } as const;
+  const embedded = embeddedDrafts[draft];
+  const draftFolder = isEmbedded && embedded !== undefined ? join(models, embedded) : undefined;
+  const { quantize } = settings;
   const progress = loadProgress(!settings.json);
   try {
     // The tokenizer's files come with the model, so the folder is what is needed first.
-    const source = settings.model ?? join(models, "frugal-tiny");
     const onProgress = progress.for("model");
+    const source = settings.model ?? join(models, "frugal-tiny");
     const folder = await downloadModel(source, { onProgress, signal });
-    const target = await loadModel(folder, { ...options, onProgress });
-    const small =
-      draft === "model"
-        ? await loadModel(draftFolder!, {
-            ...options,
-            // A guess need not be exact, and 8 bits are read in half the time.
-            quantize: settings.quantize === "none" ? "q8" : settings.quantize,
-            onProgress: progress.for("draft"),
-            signal,
-          })
-        : null;
+    const sources = {
+      model: folder,
+      draft: settings.draftModel ?? draftFolder,
+      exitLayer: settings.exitLayer,
+      compare: settings.compare,
+      options: { inline: true, quantize, onProgress },
+      draftOptions: {
+        inline: true,
+        // A guess need not be exact, and 8 bits are read in half the time.
+        quantize: quantize === "none" ? "q8" : quantize,
+        onProgress: progress.for("draft"),
+        signal,
+      },
+    } as const;
+    const speaker = await loadSpeaker(draft, sources);
     const tokenizer = await readTokenizer(folder);
     const { kv } = settings;
-    const cache = kv.kind === "full" ? null : windowPolicy(kv.recent, target.info.maxLength);
-    const dispose = async (): Promise<void> => {
-      await target.dispose();
-      await small?.dispose();
-    };
-    return { tokenizer, target, small, draft, cache, dispose };
+    const cache = kv.kind === "full" ? null : windowPolicy(kv.recent, speaker.maxLength);
+    return { tokenizer, draft, speaker, cache, dispose: () => speaker.dispose() };
   } finally {
     progress.stop();
   }
@@ -111,29 +110,18 @@ export function promptOf(tokenizer: Tokenizer, settings: Settings): Task {
   return { ...task, prompt: template.render([{ role: "user", content: task.prompt }]) };
 }
 
-/**
- * One generation, from sequences of its own that `use` must not outlive: the composition that this
- * example is about.
- */
+/** One generation, from sequences of its own that `use` must not outlive. */
 export async function withGeneration<T>(
-  engine: Engine,
+  { tokenizer, draft, speaker, cache }: Engine,
   task: Task,
   settings: Settings,
   signal: AbortSignal,
   use: (generation: Generation, ids: Uint32Array) => Promise<T>,
 ): Promise<T> {
-  const { tokenizer, target, small, cache } = engine;
-  const sequence = await target.createSequence();
-  const draftSequence = (await small?.createSequence()) ?? null;
+  const { ids } = tokenizer.encode(task.prompt);
+  const voice = await speaker.speak(ids, cache, draft !== "none");
   try {
-    const { ids } = tokenizer.encode(task.prompt);
-    const drafter: Drafter | undefined =
-      draftSequence !== null
-        ? draftModel(draftSequence, { ...(cache && { cache }) })
-        : isModelFree(engine.draft)
-          ? createModelFree(engine.draft, target.info.vocabSize, ids)
-          : undefined;
-    const generation = generate(sequence, ids, {
+    const generation = generate(voice.sequence, ids, {
       temperature: settings.temperature ?? (task.exact ? 0 : 0.8),
       topP: settings.topP,
       ...(settings.topK > 0 && { topK: settings.topK }),
@@ -141,14 +129,13 @@ export async function withGeneration<T>(
       maxTokens: settings.maxTokens,
       text: () => tokenizer.createStream({ skipSpecialTokens: true }),
       ...(task.exact && { stopStrings: ["\n"] }),
-      ...(drafter && { drafter }),
+      ...(voice.drafter && { drafter: voice.drafter }),
       ...(cache && { cache }),
       signal,
       clock: () => performance.now(),
     });
     return await use(generation, ids);
   } finally {
-    await sequence.dispose();
-    await draftSequence?.dispose();
+    await voice.dispose();
   }
 }

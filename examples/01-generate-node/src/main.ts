@@ -43,7 +43,7 @@ async function compare(
   settings: Settings,
   signal: AbortSignal,
 ): Promise<void> {
-  const without: Engine = { ...engine, draft: "none", small: null };
+  const without: Engine = { ...engine, draft: "none" };
   const short = { ...settings, maxTokens: Math.min(16, settings.maxTokens) };
   await run(without, task, short, signal, false);
   await run(engine, task, short, signal, false);

@@ -14,7 +14,9 @@ export interface Settings {
   readonly topK: number;
   readonly topP: number;
   readonly seed: number;
-  readonly draft?: "none" | "model" | ModelFreeName;
+  readonly draft?: "none" | "model" | "kangaroo" | "layerskip" | ModelFreeName;
+  /** Layers that draft where the model drafts for itself. */
+  readonly exitLayer: number;
   readonly kv: Kv;
   readonly quantize: "none" | "q8" | "q4";
   readonly model?: string;
@@ -49,7 +51,7 @@ export function readSettings(args: readonly string[]): Settings {
       new Option(
         "--draft <how>",
         "who guesses the next tokens (default: model, else lookup)",
-      ).choices(["none", "model", ...Object.keys(modelFreeDrafters)]),
+      ).choices(["none", "model", "kangaroo", "layerskip", ...Object.keys(modelFreeDrafters)]),
     )
     .addOption(
       new Option("--kv <policy>", "full, or window:N to keep the last N positions")
@@ -65,7 +67,8 @@ export function readSettings(args: readonly string[]): Settings {
       "--model <source>",
       "a folder, org/name on the Hub, or a URL (default: the embedded one)",
     )
-    .option("--draft-model <source>", "a smaller model with the same tokenizer")
+    .option("--draft-model <source>", "a smaller model with the same tokenizer, or the adapter")
+    .option("--exit-layer <n>", "layers that draft, for kangaroo and layerskip", integer(1), 2)
     .option("--json", "print one JSON object and nothing else", false)
     .option("--compare", "run without and with the draft and compare", false)
     .allowExcessArguments(false)

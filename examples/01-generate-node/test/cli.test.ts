@@ -85,7 +85,7 @@ describe("what it answers", { timeout: 60_000 }, () => {
     expect((await json(...options, "--seed", "8")).text).not.toBe(first.text);
   });
 
-  test.for(["lookup", "model", "suffix", "ngram", "recycling", "aded"])(
+  test.for(["lookup", "model", "kangaroo", "layerskip", "suffix", "ngram", "recycling", "aded"])(
     "equal text with and without --draft %s",
     async (draft) => {
       const { compare } = await json("--compare", "--draft", draft, "--max-tokens", "48");
@@ -124,7 +124,7 @@ describe("what it refuses", { timeout: 60_000 }, () => {
     [["--max-tokens", "0"], /--max-tokens.*'0'.*integer >= 1/],
     [["--temperature", "hot"], /--temperature.*'hot'/],
     [["--top-p", "1.5"], /--top-p.*'1\.5'/],
-    [["--draft", "magic"], /--draft.*'magic'.*none, model, lookup, suffix/],
+    [["--draft", "magic"], /--draft.*'magic'.*none, model, kangaroo, layerskip, lookup, suffix/],
     [["--kv", "window:0"], /--kv.*window:N/],
     [["--kv", "window:5000"], /--kv: .*at most 1020 positions, got 5000/],
     [["--quantize", "q5"], /--quantize.*'q5'/],

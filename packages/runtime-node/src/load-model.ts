@@ -39,12 +39,12 @@ export interface LoadOptions extends LayoutOptions {
    */
   readonly cacheFolder?: string;
   /**
-   * Only the layers `[from, to)`, with the final norm and the head, so that the model can be left
-   * early: a model with as many layers and a cache of its own. From layer 0 on it takes tokens;
-   * above, hidden states as `Block.embeddings`: the last tap of the range before. The weights of
-   * other layers are not loaded. Default: all layers.
+   * Only the layers `[from, to)`, or all from `from` on, with the final norm and the head, so that
+   * the model can be left early: a model with as many layers and a cache of its own. From layer 0 on
+   * it takes tokens; above, hidden states as `Block.embeddings`: the last tap of the range before.
+   * The weights of other layers are not loaded. Default: all layers.
    */
-  readonly layers?: readonly [from: number, to: number];
+  readonly layers?: readonly [from: number, to?: number];
   /**
    * The folder holds a Kangaroo adapter of the model in this other folder, whose head it shares: a
    * model that takes the hidden states of an early exit. `quantize` means the head.

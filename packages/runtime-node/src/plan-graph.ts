@@ -53,7 +53,7 @@ async function planModel(
   onProgress: (progress: LoadProgress) => void,
 ): Promise<GraphPlan> {
   const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
-  const part = layersOf(rangeOf(options.layers ?? [0, config.layers]));
+  const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
   const graph = buildDecoder(config, checkpoint, profileOf(options), part.range);
   return { config, part, graph, weightFolder };
 }
@@ -65,11 +65,9 @@ function profileOf({ attention, layers }: EngineOptions): AttentionProfile {
   throw new InferenceError("unsupported", `attention: ${attention.kind} on a range of layers`);
 }
 
-function rangeOf(layers: readonly unknown[]): ModelPart["range"] {
-  const [from, to] = layers;
-  if (layers.length === 2 && typeof from === "number" && typeof to === "number") {
-    return { from, to };
-  }
+function rangeOf(layers: readonly unknown[], count: number): ModelPart["range"] {
+  const [from, to = count] = layers;
+  if (typeof from === "number" && typeof to === "number") return { from, to };
   throw new InferenceError("range", `layers: expected [from, to], got ${JSON.stringify(layers)}`);
 }
 

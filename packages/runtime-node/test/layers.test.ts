@@ -31,7 +31,7 @@ for (const [name, config, options] of cases) {
 describe("the option layers", () => {
   test("is refused where it is no range of the model's layers", async () => {
     const random = await writeRandomModel(tied);
-    for (const layers of [[0, 5], [2, 2], [-1, 2], [0.5, 2], [1], ["0", 2]]) {
+    for (const layers of [[0, 5], [2, 2], [-1, 2], [0.5, 2], [], ["0", 2]]) {
       const load = loadModel(random.folder, { inline: true, layers: layers as never });
       await expect(load).rejects.toThrow(InferenceError);
       await expect(load).rejects.toMatchObject({ code: "range" });
@@ -49,7 +49,7 @@ describe("the option layers", () => {
     } as const;
     const whole = await loadModel(random.folder, options);
     const first = await loadModel(random.folder, { ...options, layers: [0, 1] });
-    const second = await loadModel(random.folder, { ...options, layers: [1, 4] });
+    const second = await loadModel(random.folder, { ...options, layers: [1] });
     const tokens = Uint32Array.of(3, 1, 4, 1, 5);
     const [a, b, c] = [
       await whole.createSequence(),

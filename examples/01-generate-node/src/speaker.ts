@@ -1,0 +1,110 @@
+import { type CachePolicy, InferenceError, type LanguageModel, type Sequence } from "@frugal/core";
+import {
+  type Drafter,
+  draftModel,
+  earlyExitSelfDraft,
+  kangaroo,
+  type SelfDraft,
+} from "@frugal/decoding";
+import { loadModel, type LoadOptions } from "@frugal/runtime-node";
+
+import { createModelFree, isModelFree } from "./drafters.ts";
+import type { Settings } from "./settings.ts";
+
+/** Where drafts come from. */
+export type DraftName = NonNullable<Settings["draft"]>;
+
+/** What continues one text, and who drafts for it. */
+export interface Voice {
+  readonly sequence: Sequence;
+  readonly drafter: Drafter | null;
+  dispose(): Promise<void>;
+}
+
+/** Loaded models that continue texts. */
+export interface Speaker {
+  /** Positions the model was made for. */
+  readonly maxLength: number;
+  /** Begins a text, with drafts if `drafts` says so. */
+  speak(prompt: Uint32Array, cache: CachePolicy | null, drafts: boolean): Promise<Voice>;
+  dispose(): Promise<void>;
+}
+
+/** Folders or names of what a speaker is made of. */
+export interface SpeakerSources {
+  readonly model: string;
+  /** The draft model, or the adapter. */
+  readonly draft: string | undefined;
+  /** How many layers draft where a model drafts for itself. */
+  readonly exitLayer: number;
+  /** Whether texts are wanted without drafts too. */
+  readonly compare: boolean;
+  readonly options: LoadOptions;
+  /** Differences for the draft model. */
+  readonly draftOptions: LoadOptions;
+}
+
+/** Loads the model, and what the draft needs besides. */
+export async function loadSpeaker(name: DraftName, from: SpeakerSources): Promise<Speaker> {
+  if (name === "kangaroo" || name === "layerskip") return loadSelfDrafting(name, from);
+  const target = await loadModel(from.model, from.options);
+  const small = name === "model" ? await loadModel(draftOf(name, from), from.draftOptions) : null;
+  return {
+    maxLength: target.info.maxLength,
+    async speak(prompt, cache, drafts) {
+      const sequence = await target.createSequence();
+      const guesser = drafts ? ((await small?.createSequence()) ?? null) : null;
+      const drafter =
+        guesser !== null
+          ? draftModel(guesser, { ...(cache && { cache }) })
+          : drafts && isModelFree(name)
+            ? createModelFree(name, target.info.vocabSize, prompt)
+            : null;
+      return { sequence, drafter, dispose: () => disposeAll([sequence, guesser]) };
+    },
+    dispose: () => disposeAll([target, small]),
+  };
+}
+
+/** The model in two ranges of layers, the first of which drafts; and whole, to compare with. */
+async function loadSelfDrafting(
+  name: "kangaroo" | "layerskip",
+  from: SpeakerSources,
+): Promise<Speaker> {
+  const { model, exitLayer, compare, options } = from;
+  const shallow = await loadModel(model, { ...options, layers: [0, exitLayer] });
+  const deep = await loadModel(model, { ...options, layers: [exitLayer] });
+  const adapter =
+    name === "kangaroo"
+      ? await loadModel(draftOf(name, from), { ...options, adapterOf: model })
+      : null;
+  const whole = compare ? await loadModel(model, options) : null;
+  const join = async (): Promise<SelfDraft> => {
+    const ranges = {
+      shallow: await shallow.createSequence(),
+      deep: await deep.createSequence(),
+    };
+    if (adapter === null) return earlyExitSelfDraft(ranges);
+    return kangaroo({ ...ranges, adapter: await adapter.createSequence() });
+  };
+  return {
+    maxLength: deep.info.maxLength,
+    async speak(_prompt, _cache, drafts) {
+      const { sequence, drafter } =
+        drafts || whole === null
+          ? await join()
+          : { sequence: await whole.createSequence(), drafter: null };
+      return { sequence, drafter, dispose: () => sequence.dispose() };
+    },
+    dispose: () => disposeAll([shallow, deep, adapter, whole]),
+  };
+}
+
+function draftOf(name: string, { draft }: SpeakerSources): string {
+  if (draft !== undefined) return draft;
+  throw new InferenceError("range", `--draft ${name}: expected --draft-model beside --model`);
+}
+
+async function disposeAll(things: readonly (LanguageModel | Sequence | null)[]): Promise<void> {
+  for (const thing of things) await thing?.dispose();
+}
