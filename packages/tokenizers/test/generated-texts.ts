@@ -17,6 +17,7 @@ export const divergences = JSON.parse(
   readonly control: Spelled;
   readonly clusters: Spelled;
   readonly ties: Spelled;
+  readonly patterns: { readonly refused: readonly string[] };
   readonly affixes: {
     readonly text: string;
     readonly reference: readonly (number | null)[];

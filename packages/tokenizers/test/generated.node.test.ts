@@ -101,4 +101,13 @@ describe("what is meant to differ", () => {
       reference,
     );
   });
+
+  test.each(divergences.patterns.refused)("the pattern %s", (pattern) => {
+    const cut = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
+    const json = smallTokenizer([], { pre_tokenizer: cut });
+    expect(() => createReference(json)).not.toThrow();
+    expect(() => createTokenizer(json)).toThrow(
+      /pre_tokenizer.pattern.Regex: .* cannot be transl/u,
+    );
+  });
 });

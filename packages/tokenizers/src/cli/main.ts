@@ -1,7 +1,7 @@
 import { text as readStream } from "node:stream/consumers";
 import { InferenceError } from "@frugal/core";
 import { countTokens, type EncodeOptions, type Tokenizer } from "@frugal/tokenizers";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { compareTokenizers, type Difference } from "./compare.ts";
 import { loadTokenizer, writeText } from "./load-tokenizer.ts";
 import { readTexts, type TextOptions } from "./texts.ts";
@@ -59,7 +59,7 @@ function program(): Command {
     .argument("<first>")
     .argument("<second>")
     .argument("[texts...]")
-    .option("-f, --file <path>", "read a text from a file; may be repeated", collect, [])
+    .addOption(fileOption("read a text from a file; may be repeated"))
     .option("--no-special", "read special tokens in the text as text")
     .option("--json", "print a JSON object for each text", false)
     .action(compare);
@@ -71,10 +71,14 @@ function reading(command: Command, description: string): Command {
     .description(description)
     .argument("<tokenizer>", "a file or a folder")
     .argument("[texts...]", "default: the standard input")
-    .option("-f, --file <path>", "read a text from a file, or - ; may be repeated", collect, [])
+    .addOption(fileOption("read a text from a file, or - ; may be repeated"))
     .option("--no-template", "leave out what the tokenizer puts around a text")
     .option("--no-special", "read special tokens in the text as text")
     .option("--json", "print a JSON object for each text", false);
+}
+
+function fileOption(description: string): Option {
+  return new Option("-f, --file <path>", description).argParser(collect).default([], "none");
 }
 
 async function encode(path: string, given: string[], options: Reading): Promise<void> {

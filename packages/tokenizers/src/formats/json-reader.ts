@@ -1,15 +1,21 @@
 import { InferenceError } from "@frugal/core";
 
+/** Deepest value that is read, as reading is recursion; published files need eight levels. */
+const DEEPEST = 128;
+
 /** A value inside a JSON document that knows where it stands, so that every complaint can say. */
 export class JsonReader {
   readonly value: unknown;
   readonly #document: string;
   readonly #path: string;
+  readonly #depth: number;
 
-  private constructor(value: unknown, document: string, path: string) {
+  private constructor(value: unknown, document: string, path: string, depth: number) {
     this.value = value;
     this.#document = document;
     this.#path = path;
+    this.#depth = depth;
+    if (depth > DEEPEST) this.fail(`at most ${DEEPEST} levels`);
   }
 
   /**
@@ -27,7 +33,7 @@ export class JsonReader {
         throw new InferenceError("format", `${document}: expected JSON, got: ${reason}`, { cause });
       }
     }
-    const reader = new JsonReader(value, document, "");
+    const reader = new JsonReader(value, document, "", 0);
     reader.object();
     return reader;
   }
@@ -49,7 +55,7 @@ export class JsonReader {
     const step = isPlain ? name : `[${JSON.stringify(name)}]`;
     const path = this.#path === "" || !isPlain ? this.#path + step : `${this.#path}.${step}`;
     const value = Object.hasOwn(object, name) ? object[name] : undefined;
-    return new JsonReader(value, this.#document, path);
+    return new JsonReader(value, this.#document, path, this.#depth + 1);
   }
 
   object(): Record<string, unknown> {
@@ -70,7 +76,8 @@ export class JsonReader {
   /** An element of an array. Unchecked: the value is one. */
   at(index: number): JsonReader {
     const element = (this.value as readonly unknown[])[index];
-    return new JsonReader(element, this.#document, `${this.#path}[${index}]`);
+    const path = `${this.#path}[${index}]`;
+    return new JsonReader(element, this.#document, path, this.#depth + 1);
   }
 
   string(): string {
@@ -127,6 +134,14 @@ function describe(value: unknown): string {
   if (typeof value === "object" && value !== null && Object.keys(value).length > 8) {
     return "an object";
   }
-  const text = JSON.stringify(value) ?? typeof value;
+  const text = stringify(value) ?? typeof value;
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
+function stringify(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "what is too deep to print";
+  }
 }
