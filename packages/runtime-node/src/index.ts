@@ -13,5 +13,6 @@ export {
   type DownloadProgress,
 } from "./hub/download-model.ts";
 export type { HubOptions } from "./hub/hub-settings.ts";
+export { type DraftHeadOptions, type LoadedDraftHead, loadDraftHead } from "./load-draft-head.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export type { LayoutOptions, ModelFormat, Variant } from "./model-layout.ts";

@@ -33,8 +33,7 @@ export async function loadInline(
   const { config, part, graph, weightFolder } = await planGraph(folder, options, onProgress);
   onProgress({ phase: "load", fraction: 0 });
   const { attention } = options;
-  const small = modelInfo(config, part).parameters < singleThreadParameters;
-  const threads = options.threads ?? (small ? 1 : 0);
+  const threads = options.threads ?? threadsFor(modelInfo(config, part).parameters);
   const session = await createSession(ort, graph, weightFolder, device, threads);
   const run = {
     chunk,
@@ -53,13 +52,19 @@ export async function loadInline(
   return model;
 }
 
-async function createSession(
+/** How many threads a model of this size runs on; 0 is ONNX Runtime's choice. */
+export function threadsFor(parameters: number): number {
+  return parameters < singleThreadParameters ? 1 : 0;
+}
+
+/** Opens a graph whose constants lie in files below `weightFolder`. */
+export async function createSession(
   ort: OrtNode,
   graph: Uint8Array,
   weightFolder: string,
   device: Device,
   threads: number,
-) {
+): ReturnType<OrtNode["InferenceSession"]["create"]> {
   try {
     return await ort.InferenceSession.create(graph, {
       executionProviders: [device],
@@ -78,7 +83,8 @@ function checkAccuracyLevel(level: number = 4): void {
   throw new InferenceError("range", `accuracyLevel: expected 0, 1 or 4, got ${level}`);
 }
 
-function checkCount(name: string, value: number): void {
+/** Throws `range` unless `value` is a positive integer. */
+export function checkCount(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
     throw new InferenceError("range", `${name}: expected a positive integer, got ${value}`);
   }

@@ -61,7 +61,7 @@ function quantizeOptions(quantize: "q8" | "q4" | QuantizeOptions): QuantizeOptio
 }
 
 /** Follows links: ONNX Runtime opens the targets, which must lie in one folder. */
-async function locate(
+export async function locate(
   files: FolderFiles,
   weights: WeightMap,
 ): Promise<{ weights: WeightMap; weightFolder: string }> {

@@ -1,5 +1,3 @@
-import { join, parse, relative, resolve, sep } from "node:path";
-
 import { InferenceError } from "@frugal/core";
 import {
   adapterConfig,
@@ -13,12 +11,12 @@ import {
   type ModelPart,
   segmentedAttention,
   selectiveAttention,
-  type WeightMap,
 } from "@frugal/runtime";
 
 import { checkFolder } from "./folder-files.ts";
 import type { EngineOptions } from "./load-inline.ts";
 import { openCheckpoint } from "./open-checkpoint.ts";
+import { commonFolder, within } from "./weight-folders.ts";
 
 /** A graph that is ready to be loaded. */
 export interface GraphPlan {
@@ -91,25 +89,4 @@ async function planAdapter(
   const graph = buildKangarooAdapter(config, checkpoint, segmentedAttention);
   const range = { from: 0, to: config.layers };
   return { config, part: { range, tokens: false }, graph, weightFolder };
-}
-
-/** The innermost folder that both lie in; a graph refers to files of one folder only. */
-function commonFolder(a: string, b: string): string {
-  const { root } = parse(resolve(a));
-  const below = (path: string): string[] => resolve(path).slice(root.length).split(sep);
-  if (parse(resolve(b)).root !== root) {
-    throw new InferenceError("unsupported", `adapterOf: expected a folder below ${root}, got ${b}`);
-  }
-  const [left, right] = [below(a), below(b)];
-  let shared = 0;
-  while (shared < left.length && left[shared] === right[shared]) shared++;
-  return join(root, ...left.slice(0, shared));
-}
-
-/** The same weights, their files seen from a folder further up. */
-function within(base: string, folder: string, weights: WeightMap): WeightMap {
-  const path = (name: string): string => relative(base, join(folder, name)).split(sep).join("/");
-  return new Map(
-    [...weights].map(([name, weight]) => [name, { ...weight, location: path(weight.location) }]),
-  );
 }

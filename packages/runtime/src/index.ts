@@ -15,6 +15,15 @@ export { segmentedAttention, selectiveAttention } from "./graph/attention/segmen
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";
+export { createDraftHeads } from "./draft-heads.ts";
+export { buildMedusa } from "./graph/medusa.ts";
+export {
+  describeDraftHead,
+  draftHeadKind,
+  type HeadParts,
+  readDraftVocabulary,
+} from "./load/draft-head.ts";
+export { describeMedusa, type MedusaConfig } from "./load/medusa-config.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
 export { parseModelConfig } from "./load/config.ts";
 export type {
@@ -29,8 +38,10 @@ export type { RopeScaling, Rotary } from "./load/rope-config.ts";
 export {
   type ModelFiles,
   type ModelFolder,
+  readJson,
   readModelFolder,
   readSafetensors,
+  readWeights,
 } from "./load/model-files.ts";
 export type { Ort } from "./onnx/ort.ts";
 export { connectModel, type Connection, type ConnectionHooks } from "./remote/connect-model.ts";

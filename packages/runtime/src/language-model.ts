@@ -11,7 +11,8 @@ import {
 import { type ModelPart, wholeModel } from "./architectures/model-part.ts";
 import { countParameters } from "./architectures/projections.ts";
 import type { ModelConfig } from "./load/model-config.ts";
-import type { InferenceSession, Ort, Tensor } from "./onnx/ort.ts";
+import type { InferenceSession, Ort } from "./onnx/ort.ts";
+import { runSession } from "./onnx/run-session.ts";
 import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
@@ -55,6 +56,7 @@ export function createLanguageModel(
   const { from, to } = part.range;
   const numbers = Array.from({ length: to - from }, (_, layer) => from + layer);
   const rules = attentionRules(config.attentionKinds);
+  const ids = config.features?.vocabulary ?? null;
   let disposed: Promise<void> | null = null;
   const context: SequenceContext = {
     ort,
@@ -64,7 +66,9 @@ export function createLanguageModel(
     keyFrequencies: keyFrequencies(config, rules).slice(from, to),
     chunk: options.chunk ?? 256,
     feeds: new BlockFeedsPool(ort, info, rules, part.tokens),
-    logitFeeds: new LogitFeeds(ort, info),
+    logitFeeds: new LogitFeeds(ort, ids?.length ?? info.vocabSize),
+    features: config.features,
+    vocabulary: ids && { ids, size: info.vocabSize },
     firstLayer: from,
     newKeys: numbers.map((layer) => `new.${layer}.key`),
     newValues: numbers.map((layer) => `new.${layer}.value`),
@@ -109,19 +113,6 @@ const everything: Capabilities = {
   top: true,
 };
 
-async function runSession(
-  session: InferenceSession,
-  feeds: Record<string, Tensor>,
-  names: readonly string[],
-): Promise<Record<string, Tensor>> {
-  try {
-    return await session.run(feeds, names);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
-  }
-}
-
 /** The facts of a model, or of a part of it, that its configuration states. */
 export function modelInfo(config: ModelConfig, part: ModelPart = wholeModel(config)): ModelInfo {
   const rotary = config.attentionKinds.find((kind) => kind.rotary !== null)?.rotary ?? null;
@@ -137,5 +128,6 @@ export function modelInfo(config: ModelConfig, part: ModelPart = wholeModel(conf
     eosIds: config.eosIds,
     rope: rotary === null ? null : { theta: rotary.theta, dim: rotary.dim },
     parameters: countParameters(config, part),
+    ...(config.features && { reads: config.features.reads }),
   };
 }

@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../load/model-config.ts";
+import type { FeatureConfig, ModelConfig } from "../load/model-config.ts";
 import type { ModelPart } from "./model-part.ts";
 
 /** A projection `y = x · Wᵀ (+ b)` of a checkpoint: `W` is stored `[outputs, inputs]`. */
@@ -38,12 +38,17 @@ export function layerProjections(config: ModelConfig, layer: number): LayerProje
     outputs,
     bias,
   });
-  const several = (modules: readonly string[], widths: readonly number[], bias: boolean) =>
-    modules.map((name, i) => one(name, hiddenSize, widths[i]!, bias));
+  const several = (
+    modules: readonly string[],
+    widths: readonly number[],
+    bias: boolean,
+    inputs: number = hiddenSize,
+  ) => modules.map((name, i) => one(name, inputs, widths[i]!, bias));
+  const qkvInputs = config.features?.join === "attend" ? 2 * hiddenSize : hiddenSize;
   const width = config.heads * config.headDim;
   const { qkv, attentionOutput, up, down } = names.layer;
   return {
-    qkv: several(qkv, qkvWidths(config), biases.qkv),
+    qkv: several(qkv, qkvWidths(config), biases.qkv, qkvInputs),
     attentionOutput: one(attentionOutput, width, hiddenSize, biases.attentionOutput),
     up: several(up, upWidths(config), biases.mlp),
     down: one(down, intermediateSize, hiddenSize, biases.mlp),
@@ -54,7 +59,17 @@ export function layerProjections(config: ModelConfig, layer: number): LayerProje
 export function headProjection(config: ModelConfig): Projection {
   const { hiddenSize, vocabSize, tieWordEmbeddings, names } = config;
   const name = tieWordEmbeddings ? names.embedding : names.head;
-  return { name, inputs: hiddenSize, outputs: vocabSize, bias: false };
+  const outputs = config.features?.vocabulary?.length ?? vocabSize;
+  return { name, inputs: hiddenSize, outputs, bias: false };
+}
+
+/** What joins embeddings and states of a draft head. */
+export function featureProjection(hiddenSize: number, features: FeatureConfig): Projection {
+  const { join, width, reads, bias } = features;
+  const states = width * reads.length;
+  if (join === "attend") return { name: "fc", inputs: states, outputs: hiddenSize, bias };
+  const name = join === "project" ? "fc" : "eh_proj";
+  return { name, inputs: hiddenSize + states, outputs: hiddenSize, bias };
 }
 
 /** Number of weights of a decoder, or of a part of it. */
@@ -65,7 +80,8 @@ export function countParameters(config: ModelConfig, { range, tokens }: ModelPar
   const { layer } = names;
   const norms = [layer.beforeAttention, layer.afterAttention, layer.beforeMlp, layer.afterMlp];
   const normSize = hiddenSize * (config.norm.kind === "layer" ? 2 : 1);
-  let total = size(headProjection(config)) + normSize;
+  let total = size(headProjection(config)) + (names.finalNorm === null ? 0 : normSize);
+  if (config.features !== undefined) total += size(featureProjection(hiddenSize, config.features));
   if (tokens && !config.tieWordEmbeddings) total += vocabSize * hiddenSize;
   for (let index = range.from; index < range.to; index++) {
     const { qkv, attentionOutput, up, down } = layerProjections(config, index);

@@ -10,6 +10,7 @@ import type { Activation, ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { onnxTypeOf, requireWeight } from "../weights/weight-map.ts";
 import type { AttentionProfile, LayerAttention } from "./attention/attention-profile.ts";
+import { type Entry, joinFeatures } from "./features.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { project, splitColumns } from "./linear.ts";
 import { addLogits } from "./logits.ts";
@@ -40,6 +41,8 @@ interface Decoder {
  * the output of the last one, and `hidden.final`, the latter after the final norm. Layers keep their
  * numbers in every name.
  *
+ * A draft head (`config.features`) has the inputs of {@link joinFeatures} too.
+ *
  * Every constant is a reference into the checkpoint's files: the model that this returns has some
  * tens of kilobytes.
  *
@@ -56,20 +59,24 @@ export function buildDecoder(
   checkRange(range, config.layers);
   const graph = new GraphBuilder();
   const decoder: Decoder = { graph, config, checkpoint };
-  let stream: Stream = { hidden: addInput(decoder, range.from), update: null };
+  const { hidden, beside } = addInput(decoder, range.from);
+  let stream: Stream = { hidden, update: null };
   const attention = profile(graph, config);
   const rows = [1, "s", config.hiddenSize];
   for (let layer = range.from; layer < range.to; layer++) {
     const { input, output } = graph.scope(`layer.${layer}`, () =>
-      addLayer(decoder, attention, layer, stream),
+      addLayer(decoder, attention, layer, stream, beside),
     );
     graph.output(`hidden.${layer}`, input, "float32", rows);
     stream = output;
   }
   const final = readStream(decoder, config.names.finalNorm, stream);
   graph.output(`hidden.${range.to}`, final.sum, "float32", rows);
-  graph.output("hidden.final", final.normalized, "float32", rows);
-  addLogits(graph, config, checkpoint, final.normalized);
+  // Without a final norm the two are one value, which cannot be two outputs.
+  const read =
+    config.names.finalNorm === null ? graph.node("Identity", [final.sum]) : final.normalized;
+  graph.output("hidden.final", read, "float32", rows);
+  addLogits(graph, config, checkpoint, read);
   return graph.finish(config.architecture);
 }
 
@@ -83,13 +90,14 @@ function checkRange({ from, to }: LayerRange, layers: number): void {
   );
 }
 
-/** The first rows of the stream, `[1, s, hidden]`. */
-function addInput({ graph, config, checkpoint }: Decoder, from: number): string {
+/** The first rows of the stream, `[1, s, hidden]`, and what attention reads beside it, if anything. */
+function addInput(decoder: Decoder, from: number): Entry {
+  const { graph, config, checkpoint } = decoder;
   const { hiddenSize, vocabSize, names } = config;
   const ids = from === 0 ? graph.input("input_ids", "int32", ["t"]) : null;
   const rows = graph.input("input_embeddings", "float32", ["e", hiddenSize]);
   const axis = graph.ints([0]);
-  if (ids === null) return graph.node("Unsqueeze", [rows, axis]);
+  if (ids === null) return { hidden: graph.node("Unsqueeze", [rows, axis]), beside: null };
   const name = `${names.embedding}.weight`;
   const weight = requireWeight(checkpoint.weights, name, [vocabSize, hiddenSize]);
   const table = graph.external(name, onnxTypeOf(name, weight), weight.shape, weight);
@@ -97,7 +105,11 @@ function addInput({ graph, config, checkpoint }: Decoder, from: number): string 
   const widened =
     weight.dtype === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
   const joined = graph.node("Concat", [widened, rows], { axis: { int: 0 } });
-  return graph.node("Unsqueeze", [joined, axis]);
+  const hidden = graph.node("Unsqueeze", [joined, axis]);
+  const { features } = config;
+  return features === undefined
+    ? { hidden, beside: null }
+    : joinFeatures(graph, config, checkpoint, features, hidden);
 }
 
 /** Adds one layer; returns its input, summed up, and its output. */
@@ -106,6 +118,7 @@ function addLayer(
   attention: LayerAttention,
   layer: number,
   stream: Stream,
+  beside: string | null,
 ): { readonly input: string; readonly output: Stream } {
   const { graph, config, checkpoint } = decoder;
   const prefix = `${config.names.layers}.${layer}`;
@@ -116,7 +129,9 @@ function addLayer(
   const before = readStream(decoder, named(beforeAttention), stream);
   const [query, key, value] = projectTo(
     decoder,
-    before.normalized,
+    beside === null
+      ? before.normalized
+      : graph.node("Concat", [beside, before.normalized], { axis: { int: 2 } }),
     projections.qkv,
     qkvWidths(config),
   );

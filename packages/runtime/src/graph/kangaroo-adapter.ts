@@ -43,7 +43,9 @@ export function buildKangarooAdapter(
     });
     stream = { hidden, update };
   }
-  const final = normalizeStream(graph, checkpoint, names.finalNorm, hiddenSize, norm, stream);
+  // The configuration of an adapter always names it.
+  const finalNorm = names.finalNorm as string;
+  const final = normalizeStream(graph, checkpoint, finalNorm, hiddenSize, norm, stream);
   graph.output(`hidden.${config.layers}`, final.sum, "float32", dims);
   graph.output("hidden.final", final.normalized, "float32", dims);
   addLogits(graph, config, checkpoint, final.normalized);

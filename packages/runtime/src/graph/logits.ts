@@ -25,16 +25,21 @@ export function addLogits(
   const rows = graph.input("logit_rows", "int32", ["r"]);
   const gathered = graph.node("Gather", [hidden, rows], { axis: { int: 1 } });
   const chosen = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
-  const [logits] = project(graph, checkpoint, chosen, [storedHead(config, checkpoint)]);
-  graph.output("logits", logits!, "float32", ["r", config.vocabSize]);
+  const head = storedHead(config, checkpoint);
+  const [logits] = project(graph, checkpoint, chosen, [head]);
+  graph.output("logits", logits!, "float32", ["r", head.outputs]);
 
   const extent = graph.input("top_extent", "int64", [2]);
+  addTop(graph, graph.node("Slice", [logits!, graph.ints([0, 0]), extent, graph.ints([0, 1])]));
+}
+
+/** Adds the reduction of rows of logits, by the input `top_k`; outputs as of {@link addLogits}. */
+export function addTop(graph: GraphBuilder, logits: string): void {
   const k = graph.input("top_k", "int64", [1]);
-  const reduced = graph.node("Slice", [logits!, graph.ints([0, 0]), extent, graph.ints([0, 1])]);
-  const [values, ids] = graph.nodes("TopK", [reduced, k], 2, { axis: { int: 1 } });
+  const [values, ids] = graph.nodes("TopK", [logits, k], 2, { axis: { int: 1 } });
   graph.output("top_values", values!, "float32", ["top_rows", "k"]);
   graph.output("top_ids", ids!, "int64", ["top_rows", "k"]);
-  const lse = logSumExp(graph, reduced);
+  const lse = logSumExp(graph, logits);
   graph.output("log_sum_exp", lse, "float32", ["top_rows"]);
 }
 

@@ -1,3 +1,5 @@
+import type { Tap } from "@frugal/core";
+
 import type { Rotary } from "./rope-config.ts";
 
 /** Normalisation of a row: RMS norm, or layer norm with its bias. */
@@ -36,10 +38,31 @@ export interface LayerNames {
   readonly down: string;
 }
 
+/** How a draft head joins the target's states with the embeddings of the tokens after them. */
+export interface FeatureConfig {
+  /** Taps of the target. */
+  readonly reads: readonly Tap[];
+  /** Width of the target's states. */
+  readonly width: number;
+  /**
+   * - `"project"`: both, side by side, through `fc` (with a bias where one is stored): EAGLE-1 and 2.
+   * - `"normalize"`: the same through `eh_proj`, after the norms `enorm` and `hnorm`: multi-token
+   *   prediction.
+   * - `"attend"`: the states through `fc`; queries, keys and values read the normalized embeddings
+   *   beside the normalized stream: EAGLE-3.
+   */
+  readonly join: "project" | "normalize" | "attend";
+  /** `fc` has a bias. */
+  readonly bias: boolean;
+  /** Ids of the target that the head's logits are for, ascending; null: all of them. */
+  readonly vocabulary: Uint32Array | null;
+}
+
 /** Names of a checkpoint's tensors, without `.weight` and `.bias`. */
 export interface TensorNames {
   readonly embedding: string;
-  readonly finalNorm: string;
+  /** Null where the head reads the last layer's output as it is. */
+  readonly finalNorm: string | null;
   readonly head: string;
   /** Prefix of the layers, before their number. */
   readonly layers: string;
@@ -80,4 +103,6 @@ export interface ModelConfig {
   };
   readonly activation: Activation;
   readonly names: TensorNames;
+  /** Of a draft head only: how it reads the states of its target. */
+  readonly features?: FeatureConfig;
 }

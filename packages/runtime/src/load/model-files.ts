@@ -46,6 +46,17 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
   if (config === null) throw new InferenceError("format", "config.json: no such file");
   const generation = await readJson(files, "generation_config.json");
   const parsed = parseModelConfig(config, generation ?? undefined);
+  return { config: parsed, ...(await readWeights(files)) };
+}
+
+/**
+ * Reads the headers of `model.safetensors` or of its shards.
+ *
+ * @throws {@link InferenceError} as {@link readModelFolder}.
+ */
+export async function readWeights(
+  files: ModelFiles,
+): Promise<Pick<ModelFolder, "weights" | "metadata">> {
   const weights = new Map<string, Weight>();
   const metadata: Record<string, string> = {};
   for (const location of await shardNames(files)) {
@@ -53,7 +64,7 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
     Object.assign(metadata, header.metadata);
     for (const [name, entry] of header.tensors) weights.set(name, { ...entry, location });
   }
-  return { config: parsed, weights, metadata };
+  return { weights, metadata };
 }
 
 /**
@@ -61,7 +72,7 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
  *
  * @throws {@link InferenceError} `format` if it is not JSON.
  */
-async function readJson(files: ModelFiles, name: string): Promise<unknown> {
+export async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.text(name);
   if (text === null) return null;
   try {

@@ -15,9 +15,6 @@ export function checkBlock(block: Block, info: ModelInfo, cached: number): numbe
     const got = tokens === undefined ? "neither" : "both";
     throw new InferenceError("shape", `block: expected either tokens or embeddings, got ${got}`);
   }
-  if (block.features !== undefined) {
-    throw new InferenceError("unsupported", "features: this model reads none");
-  }
   const rows = tokens?.length ?? embeddings!.rows;
   if (!Number.isInteger(rows) || rows < 1) {
     throw new InferenceError("shape", `block: expected at least one row, got ${rows}`);

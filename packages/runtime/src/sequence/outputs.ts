@@ -43,7 +43,7 @@ export class LogitFeeds {
   readonly #vocabSize: number;
   readonly #kept = new Map<string, Record<string, Tensor>>();
 
-  constructor(ort: Ort, { vocabSize }: ModelInfo) {
+  constructor(ort: Ort, vocabSize: number) {
     this.#ort = ort;
     this.#vocabSize = vocabSize;
   }
@@ -83,6 +83,22 @@ export function logitOutputs(wanted: LogitsWanted): readonly string[] {
   return typeof wanted === "object" ? ["top_values", "top_ids", "log_sum_exp"] : ["logits"];
 }
 
+/** Ids that a head of fewer outputs than the vocabulary has logits for, ascending. */
+export interface HeadVocabulary {
+  readonly ids: Uint32Array;
+  /** Size of the whole vocabulary. */
+  readonly size: number;
+}
+
+/** Logits of the whole vocabulary; ids that the head does not have cannot occur. */
+function spreadLogits({ data, rows, cols }: Matrix, { ids, size }: HeadVocabulary): Matrix {
+  const spread = new Float32Array(rows * size).fill(-Infinity);
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < cols; i++) spread[row * size + ids[i]!] = data[row * cols + i]!;
+  }
+  return { data: spread, rows, cols: size };
+}
+
 /** The step's result from the graph's outputs. Takes over their buffers. */
 export function readStep(
   outputs: Record<string, Tensor>,
@@ -90,11 +106,15 @@ export function readStep(
   hidden: readonly string[],
   tapRows: StepOptions["tapRows"],
   runMs: number,
+  vocabulary: HeadVocabulary | null = null,
 ): StepOutput {
   const states = hidden.map((name) => toMatrix(outputs[name]!));
+  const isFull = wanted === "last" || wanted === "all";
+  const logits = isFull ? toMatrix(outputs["logits"]!) : null;
+  const top = typeof wanted === "object" ? toTop(outputs) : null;
   return {
-    logits: wanted === "last" || wanted === "all" ? toMatrix(outputs["logits"]!) : null,
-    top: typeof wanted === "object" ? toTop(outputs) : null,
+    logits: logits && vocabulary ? spreadLogits(logits, vocabulary) : logits,
+    top: top && vocabulary ? { ...top, ids: top.ids.map((i) => vocabulary.ids[i]!) } : top,
     taps: tapRows === "last" ? states.map(lastRow) : states,
     runMs,
   };
@@ -111,7 +131,8 @@ function toMatrix({ data, dims }: Tensor): Matrix {
   return { data: data as Float32Array, rows: data.length / cols, cols };
 }
 
-function toTop(outputs: Record<string, Tensor>): TopLogits {
+/** The reduction that `addTop` adds to a graph. Takes over the buffers. */
+export function toTop(outputs: Record<string, Tensor>): TopLogits {
   const values = outputs["top_values"]!;
   const wide = outputs["top_ids"]!.data as BigInt64Array;
   // Ids are below 2^31: the low word of each int64 is the id.

@@ -10,15 +10,24 @@ import {
   throwIfAborted,
 } from "@frugal/core";
 
+import type { FeatureConfig } from "../load/model-config.ts";
 import type { Ort, Tensor } from "../onnx/ort.ts";
 import type { AttentionRule } from "./attention-rules.ts";
 import { checkBlock } from "./block.ts";
 import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
+import { checkFeatures, featureFeeds, sliceFeatures } from "./feature-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import { pastBias } from "./past-bias.ts";
 import { type PolicyState, samePrefix } from "./policies/policy-state.ts";
-import { checkLogits, joinOutputs, type LogitFeeds, logitOutputs, readStep } from "./outputs.ts";
+import {
+  checkLogits,
+  type HeadVocabulary,
+  joinOutputs,
+  type LogitFeeds,
+  logitOutputs,
+  readStep,
+} from "./outputs.ts";
 
 /** What the sequences of one model share. */
 export interface SequenceContext {
@@ -32,6 +41,10 @@ export interface SequenceContext {
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
   readonly logitFeeds: LogitFeeds;
+  /** How another model's states are read, of a draft head. */
+  readonly features: FeatureConfig | undefined;
+  /** What the logits are for, where not for every id. */
+  readonly vocabulary: HeadVocabulary | null;
   /** Number in the graph of the first layer. */
   readonly firstLayer: number;
   /** Names of the outputs that hold new rows, by layer. */
@@ -94,6 +107,7 @@ export class SegmentedSequence implements Sequence {
       const message = "block: expected hidden states as embeddings, got tokens";
       throw new InferenceError("unsupported", message);
     }
+    checkFeatures(block.features, rows, this.#context.features, this.info.hiddenSize);
     checkLogits(options, this.info);
     const positions = this.#positions(block, rows);
     const tree = growTree(this.#open, start, block.parents);
@@ -218,6 +232,7 @@ export class SegmentedSequence implements Sequence {
         this.#cacheFeeds(positions, tree),
         feeds.tensors,
         logitFeeds.for(wanted, rows),
+        this.#featureFeeds(block),
         policy?.tensors,
       ),
       [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden, ...(policy?.outputs ?? [])],
@@ -226,7 +241,14 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
-    const output = readStep(outputs, wanted, hidden, tapRows, milliseconds);
+    const output = readStep(
+      outputs,
+      wanted,
+      hidden,
+      tapRows,
+      milliseconds,
+      this.#context.vocabulary,
+    );
     return policy === undefined ? output : { ...output, sparse: policy.sparse };
   }
 
@@ -234,6 +256,12 @@ export class SegmentedSequence implements Sequence {
   #chunkRows(): number {
     const ofPolicy = this.#policy?.chunkRows?.(this.#store.length) ?? Infinity;
     return Math.min(this.#context.chunk, ofPolicy);
+  }
+
+  #featureFeeds({ features }: Block): Record<string, Tensor> {
+    const { ort, info, features: config } = this.#context;
+    if (features === undefined || config === undefined) return {};
+    return featureFeeds(ort, features, config, info.hiddenSize);
   }
 
   /**
@@ -278,9 +306,11 @@ interface BoundCache {
 }
 
 function sliceBlock(block: Block, from: number, to: number): Block {
-  if (block.tokens !== undefined) return { tokens: block.tokens.subarray(from, to) };
+  const more = block.features && { features: sliceFeatures(block.features, from, to) };
+  if (block.tokens !== undefined) return { tokens: block.tokens.subarray(from, to), ...more };
   const { cols, data } = block.embeddings!;
   return {
+    ...more,
     embeddings: { data: data.subarray(from * cols, to * cols), rows: to - from, cols },
   };
 }
