@@ -17,6 +17,11 @@ export const divergences = JSON.parse(
   readonly control: Spelled;
   readonly clusters: Spelled;
   readonly ties: Spelled;
+  readonly sequences: {
+    readonly text: string;
+    readonly reference: readonly number[];
+    readonly ours: readonly number[];
+  };
   readonly patterns: { readonly refused: readonly string[] };
   readonly affixes: {
     readonly text: string;

@@ -78,6 +78,17 @@ describe("what is meant to differ", () => {
     expect((await createReference(json).encode(text)).getTokens()).toEqual(reference);
   });
 
+  test("the text that copies come from", async () => {
+    const { text, reference, ours } = divergences.sequences;
+    const copy = { Sequence: { id: "A", type_id: 0 } };
+    const single = [copy, copy];
+    const post_processor = { type: "TemplateProcessing", single, pair: single, special_tokens: {} };
+    const json = smallTokenizer([], { post_processor });
+    expect([...createTokenizer(json).encode(text).sequenceIds]).toEqual(ours);
+    const ids = (await createReference(json).encode(text)).getSequenceIds();
+    expect(ids.map((id) => id ?? -1)).toEqual(reference);
+  });
+
   test("ranges of the bytes of affixes", async () => {
     const { text, reference, ours } = divergences.affixes;
     const bytes = Array.from({ length: 256 }, (_, byte): [string, number] => [
