@@ -2,7 +2,7 @@ import { InferenceError, type LanguageModel, type Matrix } from "@frugal/core";
 import { expectClose, seededRandom, testLanguageModel } from "@frugal/testkit";
 import { describe, expect, test } from "vitest";
 
-import { splitSequence } from "../../src/index.ts";
+import { generate, splitSequence } from "../../src/index.ts";
 import { config, counted, randomModel, splitModel } from "./ranges.ts";
 
 const model = randomModel(1);
@@ -32,6 +32,12 @@ describe("a split sequence", () => {
     };
     const expected = await tap(model().createSequence());
     for (const [i, actual] of (await tap()).entries()) expectClose(actual, expected[i]!, 1e-5);
+  });
+
+  test("whose first range takes hidden states does not continue a text", async () => {
+    const deep = await open(1, 3, 6);
+    expect(deep.capabilities.tokens).toBe(false);
+    expect(() => generate(deep, Uint32Array.of(1))).toThrow(/sequence: expected a model of tokens/);
   });
 
   test("is left as it was where a later range fails", async () => {
