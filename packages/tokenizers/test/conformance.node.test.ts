@@ -64,6 +64,7 @@ describe.skipIf(reason !== "")(`published tokenizers${reason}`, () => {
       const stream = tokenizer.createStream();
       const parts = item.ids.map((id) => stream.push(id));
       expect(parts.join("") + stream.flush()).toBe(tokenizer.decode(item.ids));
+      for (const part of parts) expect(part).not.toMatch(/\p{Surrogate}/u);
       if (item.special === undefined) continue;
       const units = unitsByCodePoint(text);
       const offsets = item.offsets!.flatMap((range) => range.map((at) => units[at]));

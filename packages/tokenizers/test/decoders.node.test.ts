@@ -111,6 +111,9 @@ const decoders: Record<string, object | null> = {
   ),
 };
 
+/** The reference aborts where it would strip more than there is. */
+const stripMany = sequence({ type: "Fuse" }, { ...strip(3, 5), content: "a" });
+
 const ids = fc.array(fc.nat({ max: size }), { minLength: 1, maxLength: 12 });
 const sequences = fc.sample(ids, { numRuns: 3000, seed: 11 });
 
@@ -140,6 +143,45 @@ describe.each(Object.entries(decoders))("%s", (_, decoder) => {
     expect(tokenizer.createStream().flush()).toBe("");
   });
 });
+
+test("strips as many as there are, token by token", () => {
+  const tokenizer = createTokenizer(spelled(stripMany));
+  for (const list of sequences.slice(0, 1000)) {
+    const fused = list.map((id) => (id === size + 1 ? "é" : tokenizer.idToToken(id)!)).join("");
+    const text = fused.replace(/^a{1,3}/u, "").replace(/a{1,5}$/u, "");
+    const stream = tokenizer.createStream();
+    expect(list.map((id) => stream.push(id)).join("") + stream.flush()).toBe(text);
+    expect(tokenizer.decode(list)).toBe(text);
+  }
+});
+
+test.each(Object.entries({ ...decoders, stripMany }))(
+  "%s: eight times the tokens take no more than thrice their share of time",
+  { timeout: 60_000 },
+  (_, decoder) => {
+    const tokenizer = createTokenizer(spelled(decoder));
+    const time = (list: readonly number[]): number => {
+      const stream = tokenizer.createStream();
+      const start = performance.now();
+      for (const id of list) stream.push(id);
+      stream.flush();
+      return performance.now() - start;
+    };
+    // One token again and again, of the kinds that steps hold back, and all in turn.
+    for (const token of ["a", "<0xE6>", "ab", " ", null]) {
+      const list = Array.from({ length: 16_000 }, (_each, i) =>
+        token === null ? i % size : tokenizer.tokenToId(token)!,
+      );
+      // Quadratic time would be 64 times as long.
+      let [few, many] = [Infinity, Infinity];
+      for (let round = 0; round < 40 && !(round > 0 && many < 12 * few); round++) {
+        few = Math.min(few, time(list.slice(14_000)));
+        many = Math.min(many, time(list));
+      }
+      expect([token, many < 24 * few]).toEqual([token, true]);
+    }
+  },
+);
 
 test("a stream of byte tokens holds a run back, and nothing else", () => {
   const tokenizer = createTokenizer(spelled(decoders["all of Llama"]!));

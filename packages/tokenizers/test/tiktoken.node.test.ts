@@ -92,6 +92,10 @@ describe.skipIf(reason !== "")(`published ranks${reason}`, () => {
       const starts = Array.from(ids, (_, i) => offsets[2 * i]);
       expect(item.offsets?.map((at) => units[at]) ?? starts).toEqual(starts);
       expect(tokenizer.decode(ids)).toBe(text);
+      const decoder = tokenizer.createStream();
+      const shown = Array.from(ids, (id) => decoder.push(id));
+      expect(shown.join("") + decoder.flush()).toBe(text);
+      for (const part of shown) expect(part).not.toMatch(/\p{Surrogate}/u);
       const all = tokenizer.encode(text, { allowedSpecial: "all" }).ids;
       expect([...all]).toEqual(item.allSpecial ?? item.ids);
       const stream = new StreamEncoder(tokenizer, { special: "parse" });

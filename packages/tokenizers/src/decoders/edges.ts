@@ -19,33 +19,28 @@ export const fuseStep: DecoderStep = () => ({
  */
 export function stripStep(content: string, start: number, stop: number): DecoderStep {
   return () => {
-    let isOpen = false;
+    /** Copies taken off the front of this token; `start` once something else stood there. */
     let cut = 0;
-    let tail = "";
+    /** Copies at its end so far that may yet have to go. */
+    let held = 0;
     return {
       push(text, ends, emit) {
-        if (!isOpen) {
-          cut = 0;
-          isOpen = true;
-        }
         let from = 0;
         while (cut < start && text.startsWith(content, from)) {
           from += content.length;
           cut++;
         }
         if (from < text.length) cut = start;
-        const whole = tail + text.slice(from);
-        let end = whole.length;
-        let copies = 0;
-        while (copies < stop && end > 0 && whole.endsWith(content, end)) {
-          end -= content.length;
-          copies++;
-        }
-        tail = whole.slice(end);
-        if (end > 0 || ends) emit(whole.slice(0, end), ends);
+        let end = text.length;
+        while (end > from && text.endsWith(content, end)) end -= content.length;
+        const copies = (text.length - end) / content.length + (end === from ? held : 0);
+        const before = content.repeat(end === from ? 0 : held) + text.slice(from, end);
+        held = Math.min(stop, copies);
+        const part = before + content.repeat(copies - held);
+        if (part !== "" || ends) emit(part, ends);
         if (!ends) return;
-        tail = "";
-        isOpen = false;
+        cut = 0;
+        held = 0;
       },
       flush() {},
     };
