@@ -6,12 +6,15 @@ import { describe, expect, test } from "vitest";
 import {
   createTokenizer,
   fromGgufVocabulary,
+  fromLegacyBpe,
   fromSentencePiece,
   fromTiktoken,
+  fromWordPieceVocabulary,
   tiktokenEncoding,
   type Tokenizer,
 } from "../src/index.ts";
 import { writePattern } from "../src/formats/fancy-pattern.ts";
+import { smallTokenizer } from "./byte-vocabulary.ts";
 import { writeCharsmap } from "./charsmap-writer.ts";
 import { divergences, generateTexts } from "./generated-texts.ts";
 import { createReference } from "./reference.ts";
@@ -227,6 +230,54 @@ describe("sentencepiece models", () => {
     });
     const framed = ["<s>the</s> ab", "a<s>", "<s> <s>the", ...texts];
     expect(await findChanged(tokenizer, framed)).toEqual([]);
+  });
+});
+
+describe("files that a tokenizer.json is made from when they are read", () => {
+  const { vocab, merges } = (
+    smallTokenizer([
+      ["a", "b"],
+      ["t", "h"],
+      ["th", "e"],
+      [" ", "the"],
+    ]) as { model: { vocab: Record<string, number>; merges: string[][] } }
+  ).model;
+  const lines = merges.map((pair) => pair.join(" "));
+  const words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ...Array.from("abthe.,漢"), "the"];
+  const pieces = Array.from("abthe", (letter) => `##${letter}`);
+  const tokens = [...Object.keys(vocab), "<s>", "<mine>"];
+
+  test.each<[string, Tokenizer]>([
+    ["vocab.txt", fromWordPieceVocabulary([...words, ...pieces].join("\n"), { lowercase: true })],
+    [
+      "vocab.json and merges.txt",
+      fromLegacyBpe(vocab, lines.join("\n"), { addPrefixSpace: true, specialTokens: ["<new>"] }),
+    ],
+    [
+      "GGUF of bytes",
+      fromGgufVocabulary({
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "llama3",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": tokens.map((t) => (t === "<s>" ? 3 : t === "<mine>" ? 4 : 1)),
+        "tokenizer.ggml.merges": lines,
+        "tokenizer.ggml.bos_token_id": tokens.indexOf("<s>"),
+        "tokenizer.ggml.add_bos_token": true,
+      }),
+    ],
+    [
+      "GGUF of BERT",
+      fromGgufVocabulary({
+        "tokenizer.ggml.model": "bert",
+        "tokenizer.ggml.tokens": [
+          ...words.map((word) => (word.startsWith("[") ? word : `${S}${word}`)),
+          ...pieces.map((piece) => piece.slice(2)),
+        ],
+      }),
+    ],
+  ])("%s", async (_, tokenizer) => {
+    const more = ["<s>the<mine>", "<new>ab", "[SEP]the", "the [CLS]x"];
+    expect(await findChanged(tokenizer, [...texts, ...more])).toEqual([]);
   });
 });
 
