@@ -22,10 +22,13 @@ export function randomModel(
     createReferenceTransformer(weights, { chunkRows: 5, ...(layers && { layers }) });
 }
 
-/** The model whose sequences are split sequences over those of `ranges`. */
-export function splitModel(ranges: readonly LanguageModel[]): LanguageModel {
+/** The model whose sequences are joined, by default split sequences, over those of `ranges`. */
+export function splitModel(
+  ranges: readonly LanguageModel[],
+  join: (sequences: readonly Sequence[]) => Sequence | Promise<Sequence> = splitSequence,
+): LanguageModel {
   const createSequence = async (options?: SequenceOptions): Promise<Sequence> =>
-    splitSequence(await Promise.all(ranges.map((range) => range.createSequence(options))));
+    join(await Promise.all(ranges.map((range) => range.createSequence(options))));
   const [first, last] = [ranges[0]!, ranges.at(-1)!];
   return {
     info: {

@@ -2,7 +2,7 @@ import { InferenceError, type LanguageModel, type Matrix } from "@frugal/core";
 import { expectClose, seededRandom, testLanguageModel } from "@frugal/testkit";
 import { describe, expect, test } from "vitest";
 
-import { generate, splitSequence } from "../../src/index.ts";
+import { generate, kangaroo, splitSequence } from "../../src/index.ts";
 import { config, counted, randomModel, splitModel } from "./ranges.ts";
 
 const model = randomModel(1);
@@ -18,6 +18,17 @@ for (const bounds of [
     trees: 30,
   });
 }
+
+const strange = randomModel(9)([3, 4]);
+testLanguageModel(
+  "a model that drafts for itself",
+  async () =>
+    splitModel([model([0, 2]), model([2, 6])], async ([shallow, deep]) => {
+      const adapter = await strange.createSequence();
+      return kangaroo({ shallow: shallow!, deep: deep!, adapter }).sequence;
+    }),
+  { reference: async () => model(), tolerance: 1e-5, trees: 10 },
+);
 
 describe("a split sequence", () => {
   const open = (...bounds: readonly number[]) =>
