@@ -51,6 +51,8 @@ export function createLanguageModel(
   const capabilities: Capabilities = {
     ...everything,
     tokens: part.tokens,
+    // Rows that were written with a learned position keep it.
+    evict: !config.learnedPositions,
     ...(policy === undefined ? {} : { attention: policy }),
   };
   const { from, to } = part.range;
@@ -63,7 +65,7 @@ export function createLanguageModel(
     info,
     capabilities,
     rules,
-    keyFrequencies: keyFrequencies(config, rules).slice(from, to),
+    keyFrequencies: keyFrequencies(config, rules)?.slice(from, to) ?? null,
     chunk: options.chunk ?? 256,
     feeds: new BlockFeedsPool(ort, info, rules, part.tokens),
     logitFeeds: new LogitFeeds(ort, ids?.length ?? info.vocabSize),
@@ -101,7 +103,7 @@ export function createLanguageModel(
   };
 }
 
-/** What the segmented profile can do: everything, since masks and positions are inputs. */
+/** What the segmented profile can do, since masks and positions are inputs. */
 const everything: Capabilities = {
   tokens: true,
   tree: true,

@@ -44,8 +44,15 @@ describe("parseModelConfig", () => {
       ],
       layerKinds: [0, 0, 0],
       attentionScale: 0.25,
+      attentionCap: null,
+      logitCap: null,
+      queryKeyNorm: null,
       biases: { qkv: false, attentionOutput: false, mlp: false },
       activation: "silu",
+      gated: true,
+      embeddingScale: 1,
+      learnedPositions: false,
+      transposed: false,
       names: llamaNames,
     });
   });
@@ -100,6 +107,92 @@ describe("parseModelConfig", () => {
     expect(rotary).toEqual({ theta: 7, dim: 16, scaling: { kind: "none" } });
   });
 
+  test("takes nothing for dynamic scaling, which begins beyond the model's length", () => {
+    const dynamic = { ...required, rope_scaling: { type: "dynamic", factor: 2 } };
+    expect(parseModelConfig(dynamic)).toEqual(parseModelConfig(required));
+  });
+
+  test("reads Gemma 3 as transformers 4 and 5 write it", () => {
+    const gemma = { ...required, model_type: "gemma3_text", sliding_window: 9 };
+    const four = {
+      ...gemma,
+      sliding_window_pattern: 3,
+      rope_theta: 3e5,
+      rope_local_base_freq: 2e4,
+      rope_scaling: { rope_type: "linear", factor: 8 },
+    };
+    const five = {
+      ...gemma,
+      layer_types: ["sliding_attention", "sliding_attention", "full_attention"],
+      rope_parameters: {
+        full_attention: { rope_type: "linear", factor: 8, rope_theta: 3e5 },
+        sliding_attention: { rope_type: "default", rope_theta: 2e4 },
+      },
+    };
+    expect(parseModelConfig(five)).toEqual(parseModelConfig(four));
+    const plain = { kind: "none" };
+    expect(parseModelConfig(four)).toMatchObject({
+      layerKinds: [0, 0, 1],
+      attentionKinds: [
+        { window: 9, rotary: { theta: 2e4, dim: 256, scaling: plain } },
+        { window: null, rotary: { theta: 3e5, dim: 256, scaling: { kind: "linear", factor: 8 } } },
+      ],
+    });
+    expect(parseModelConfig(gemma).attentionKinds).toEqual([
+      { window: 9, rotary: { theta: 1e4, dim: 256, scaling: plain } },
+    ]);
+  });
+
+  test("reads Phi-3 as transformers 4 and 5 write it, up to its original length", () => {
+    const phi = {
+      ...required,
+      model_type: "phi3",
+      max_position_embeddings: 4096,
+      original_max_position_embeddings: 1024,
+    };
+    const factors = { short_factor: [1, 2, 3, 4], long_factor: [5, 6, 7, 8] };
+    const four = {
+      ...phi,
+      partial_rotary_factor: 0.5,
+      rope_theta: 100,
+      rope_scaling: { type: "su", ...factors },
+    };
+    const nested = { rope_theta: 100, partial_rotary_factor: 0.5, ...factors };
+    const five = { ...phi, rope_parameters: { rope_type: "longrope", ...nested } };
+    expect(parseModelConfig(five)).toEqual(parseModelConfig(four));
+    const attentionFactor = Math.sqrt(1 + Math.log(4) / Math.log(1024));
+    expect(parseModelConfig(four)).toMatchObject({
+      maxLength: 1024,
+      attentionKinds: [
+        {
+          window: null,
+          rotary: {
+            theta: 100,
+            dim: 8,
+            scaling: { kind: "longrope", factors: [1, 2, 3, 4], attentionFactor },
+          },
+        },
+      ],
+    });
+  });
+
+  test("knows the defaults of each family", () => {
+    const read = (model_type: string, fields: object = {}) =>
+      parseModelConfig({ ...required, model_type, num_attention_heads: 16, ...fields });
+    expect(read("mistral")).toMatchObject({ kvHeads: 8, attentionKinds: [{ window: 4096 }] });
+    expect(read("mistral", { sliding_window: null }).attentionKinds[0]!.window).toBeNull();
+    expect(read("gemma")).toMatchObject({ headDim: 256, tieWordEmbeddings: true, kvHeads: 16 });
+    expect(read("gemma2")).toMatchObject({ attentionCap: 50, logitCap: 30, layerKinds: [0, 1, 0] });
+    expect(read("gemma2", { attn_logit_softcapping: null }).attentionCap).toBeNull();
+    expect(read("qwen3", { num_key_value_heads: 2 })).toMatchObject({ headDim: 128 });
+    expect(read("smollm3", { num_hidden_layers: 5 })).toMatchObject({
+      tieWordEmbeddings: true,
+      attentionKinds: [{ rotary: { theta: 2e6 } }, { rotary: null }],
+      layerKinds: [0, 0, 0, 1, 0],
+    });
+    expect(read("olmo2").norm.epsilon).toBe(1e-5);
+  });
+
   test("prefers the end tokens of generation_config.json", () => {
     const ids = (config: object, generation?: unknown) =>
       parseModelConfig({ ...required, ...config }, generation).eosIds;
@@ -118,13 +211,13 @@ describe("parseModelConfig", () => {
     ["an array", [], "format", "expected an object, got []"],
     ["text", "llama", "format", 'expected an object, got "llama"'],
     ["another architecture", { model_type: "bert" }, "unsupported", 'got "bert"'],
-    ["no architecture", {}, "unsupported", "model_type: expected one of llama, got undefined"],
+    ["no architecture", {}, "unsupported", "qwen3, smollm3, got undefined"],
     ["another activation", { ...required, hidden_act: "gelu" }, "unsupported", 'got "gelu"'],
     [
       "another rotary scaling",
-      { ...required, rope_scaling: { rope_type: "yarn", factor: 4 } },
+      { ...required, rope_scaling: { rope_type: "axial", factor: 4 } },
       "unsupported",
-      'got "yarn"',
+      'got "axial"',
     ],
     [
       "a rotary scaling without its fields",
@@ -144,6 +237,60 @@ describe("parseModelConfig", () => {
     ["a negative theta", { ...required, rope_theta: -1 }, "format", "rope_theta"],
     ["an epsilon of zero", { ...required, rms_norm_eps: 0 }, "format", "got 0"],
     ["an infinite theta", { ...required, rope_theta: Infinity }, "format", "got Infinity"],
+    [
+      "another type of layer",
+      { ...required, model_type: "qwen2", num_key_value_heads: 2, layer_types: ["x", "y", "z"] },
+      "unsupported",
+      'layer_types: expected "full_attention" or "sliding_attention", got "x"',
+    ],
+    [
+      "too few types of layers",
+      { ...required, model_type: "gemma2", layer_types: ["full_attention"] },
+      "format",
+      "layer_types: expected a list for 3 layers",
+    ],
+    [
+      "attention both ways",
+      { ...required, model_type: "gemma3_text", use_bidirectional_attention: true },
+      "unsupported",
+      "use_bidirectional_attention: expected false, got true",
+    ],
+    [
+      "layers with half a rotary embedding",
+      { ...required, model_type: "smollm3", no_rope_layers: [1, 0.5, 0] },
+      "format",
+      "no_rope_layers: expected 0 or 1, got 0.5",
+    ],
+    [
+      "too few divisors of LongRoPE",
+      {
+        ...required,
+        model_type: "phi3",
+        rope_scaling: { type: "longrope", short_factor: [1], long_factor: [1] },
+      },
+      "format",
+      "short_factor: expected 8 positive numbers, got [1]",
+    ],
+    [
+      "an odd share of rotated channels",
+      { ...required, partial_rotary_factor: 0.2 },
+      "format",
+      "partial_rotary_factor: expected to leave an even number of channels, got 3 of 16",
+    ],
+    [
+      "scores divided by the layer",
+      {
+        model_type: "gpt2",
+        vocab_size: 9,
+        n_embd: 8,
+        n_layer: 1,
+        n_head: 2,
+        n_positions: 9,
+        scale_attn_by_inverse_layer_idx: true,
+      },
+      "unsupported",
+      "scale_attn_by_inverse_layer_idx: expected false, got true",
+    ],
     ["a flag in words", { ...required, mlp_bias: "true" }, "format", 'got "true"'],
     ["a negative end token", { ...required, eos_token_id: -1 }, "format", "got -1"],
     ["end tokens in words", { ...required, eos_token_id: ["</s>"] }, "format", 'got ["</s>"]'],
@@ -170,14 +317,21 @@ describe("parseModelConfig", () => {
       "rope_scaling",
       "rope_parameters",
       "head_dim",
+      "sliding_window",
+      "layer_types",
+      "no_rope_layers",
+      "partial_rotary_factor",
       "eos_token_id",
       "tie_word_embeddings",
     ];
     const change = fc.dictionary(fc.constantFrom(...fields), fc.jsonValue());
+    const families = ["llama", "mistral", "smollm3", "qwen2", "gemma2", "gemma3_text", "phi3"];
+    const shared = { num_key_value_heads: 2, head_dim: 16 };
+    const family = fc.constantFrom(...families);
     fc.assert(
-      fc.property(change, fc.jsonValue(), (changes, generation) => {
+      fc.property(change, family, fc.jsonValue(), (changes, model_type, generation) => {
         try {
-          parseModelConfig({ ...required, ...changes }, generation);
+          parseModelConfig({ ...required, ...shared, model_type, ...changes }, generation);
         } catch (error) {
           if (!InferenceError.is(error)) throw error;
         }

@@ -137,7 +137,8 @@ describe("quantizeCheckpoint", () => {
 
   test("refuses a checkpoint that does not fit the configuration", async () => {
     const bytes = writeSafetensors(randomWeights(tinyConfig, 1));
-    await expect(quantize(untied, { bits: 4 }, bytes)).rejects.toMatchObject({ code: "shape" });
+    const wide = { ...tinyConfig, intermediateSize: tinyConfig.intermediateSize + 1 };
+    await expect(quantize(wide, { bits: 4 }, bytes)).rejects.toMatchObject({ code: "shape" });
     const more = { ...tinyConfig, layers: 3 };
     await expect(quantize(more, { bits: 4 }, bytes)).rejects.toMatchObject({ code: "format" });
   });

@@ -16,7 +16,6 @@ export function adapterConfig(adapter: ModelConfig, model: ModelConfig): ModelCo
     const message = `adapter: expected a ${size} of ${model[size]}, got ${adapter[size]}`;
     throw new InferenceError("shape", message);
   }
-  const { embedding, head } = model.names;
   return {
     ...adapter,
     architecture: "kangaroo-adapter",
@@ -25,8 +24,7 @@ export function adapterConfig(adapter: ModelConfig, model: ModelConfig): ModelCo
     maxLength: Math.min(adapter.maxLength, model.maxLength),
     tieWordEmbeddings: model.tieWordEmbeddings,
     names: {
-      embedding,
-      head,
+      ...model.names,
       finalNorm: "norm",
       layers: "layers",
       layer: { ...adapter.names.layer, beforeMlp: null, afterMlp: null },

@@ -2,7 +2,7 @@ import { InferenceError } from "@frugal/core";
 
 import { count, flag, type Json, positive } from "../load/json-fields.ts";
 import type { ModelConfig, TensorNames } from "../load/model-config.ts";
-import { ropeOf } from "../load/rope-config.ts";
+import { type RopeDefaults, ropeOf, usableLength } from "../load/rope-config.ts";
 
 /** Reads the configuration of one family of models; `eosIds` and `architecture` are filled in. */
 export type Architecture = (json: Json) => Omit<ModelConfig, "architecture" | "eosIds">;
@@ -10,6 +10,7 @@ export type Architecture = (json: Json) => Omit<ModelConfig, "architecture" | "e
 /** Names of the tensors in Llama's checkpoints. */
 export const llamaNames: TensorNames = {
   embedding: "model.embed_tokens",
+  positions: "model.embed_positions",
   finalNorm: "model.norm",
   head: "lm_head",
   layers: "model.layers",
@@ -18,6 +19,8 @@ export const llamaNames: TensorNames = {
     afterAttention: null,
     beforeMlp: "post_attention_layernorm",
     afterMlp: null,
+    queryNorm: "self_attn.q_norm",
+    keyNorm: "self_attn.k_norm",
     qkv: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
     attentionOutput: "self_attn.o_proj",
     up: ["mlp.gate_proj", "mlp.up_proj"],
@@ -33,7 +36,7 @@ export const llamaNames: TensorNames = {
  * @throws {@link InferenceError} `format` for a field that is missing, of the wrong type, or at odds
  *   with another.
  */
-export function llamaLayout(json: Json): ReturnType<Architecture> {
+export function llamaLayout(json: Json, rope?: RopeDefaults): ReturnType<Architecture> {
   const heads = count(json, "num_attention_heads");
   const hiddenSize = count(json, "hidden_size");
   const kvHeads = count(json, "num_key_value_heads", heads);
@@ -59,14 +62,21 @@ export function llamaLayout(json: Json): ReturnType<Architecture> {
     heads,
     kvHeads,
     headDim,
-    maxLength: count(json, "max_position_embeddings"),
+    maxLength: usableLength(json),
     tieWordEmbeddings: flag(json, "tie_word_embeddings", false),
     norm: { kind: "rms", epsilon: positive(json, "rms_norm_eps", 1e-6), plusOne: false },
-    attentionKinds: [{ window: null, rotary: ropeOf(json, headDim) }],
+    attentionKinds: [{ window: null, rotary: ropeOf(json, headDim, rope) }],
     layerKinds: Array.from({ length: layers }, () => 0),
     attentionScale: 1 / Math.sqrt(headDim),
+    attentionCap: null,
+    logitCap: null,
+    queryKeyNorm: null,
     biases: { qkv: false, attentionOutput: false, mlp: false },
     activation: "silu",
+    gated: true,
+    embeddingScale: 1,
+    learnedPositions: false,
+    transposed: false,
     names: llamaNames,
   };
 }

@@ -34,8 +34,8 @@ interface Decoder {
  * layers with the final norm and the head after them.
  *
  * Inputs, with `s` rows per block: `input_ids` int32 `[t]` and `input_embeddings` `[e, hidden]`,
- * concatenated in this order (one of the two is empty), those of the attention profile, and those
- * of {@link addLogits}. A range that begins above layer 0 has no `input_ids`; its
+ * concatenated in this order (one of the two is empty), `positions` int32 `[s]` where positions are
+ * learned, those of the attention profile, and those of {@link addLogits}. A range that begins above layer 0 has no `input_ids`; its
  * `input_embeddings` are hidden states, `hidden.{from}` of what runs below. Outputs: the profile's,
  * the logits, `hidden.{l}` `[1, s, hidden]` for the input of every layer `l` of the range and for
  * the output of the last one, and `hidden.final`, the latter after the final norm. Layers keep their
@@ -59,7 +59,7 @@ export function buildDecoder(
   checkRange(range, config.layers);
   const graph = new GraphBuilder();
   const decoder: Decoder = { graph, config, checkpoint };
-  const { hidden, beside } = addInput(decoder, range.from);
+  const { hidden, beside } = range.from === 0 ? embed(decoder) : takeHidden(decoder);
   let stream: Stream = { hidden, update: null };
   const attention = profile(graph, config);
   const rows = [1, "s", config.hiddenSize];
@@ -90,26 +90,56 @@ function checkRange({ from, to }: LayerRange, layers: number): void {
   );
 }
 
-/** The first rows of the stream, `[1, s, hidden]`, and what attention reads beside it, if anything. */
-function addInput(decoder: Decoder, from: number): Entry {
+/**
+ * The first rows of the stream, `[1, s, hidden]`, of tokens or given, and what attention reads beside
+ * them, if anything.
+ */
+function embed(decoder: Decoder): Entry {
   const { graph, config, checkpoint } = decoder;
-  const { hiddenSize, vocabSize, names } = config;
-  const ids = from === 0 ? graph.input("input_ids", "int32", ["t"]) : null;
-  const rows = graph.input("input_embeddings", "float32", ["e", hiddenSize]);
-  const axis = graph.ints([0]);
-  if (ids === null) return { hidden: graph.node("Unsqueeze", [rows, axis]), beside: null };
-  const name = `${names.embedding}.weight`;
-  const weight = requireWeight(checkpoint.weights, name, [vocabSize, hiddenSize]);
-  const table = graph.external(name, onnxTypeOf(name, weight), weight.shape, weight);
-  const gathered = graph.node("Gather", [table, ids]);
-  const widened =
-    weight.dtype === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
-  const joined = graph.node("Concat", [widened, rows], { axis: { int: 0 } });
-  const hidden = graph.node("Unsqueeze", [joined, axis]);
-  const { features } = config;
-  return features === undefined
+  const ids = graph.input("input_ids", "int32", ["t"]);
+  const rows = graph.input("input_embeddings", "float32", ["e", config.hiddenSize]);
+  const { embedding, positions } = config.names;
+  const gathered = gatherRows(decoder, embedding, config.vocabSize, ids);
+  const scaled = scale(graph, gathered, config.embeddingScale);
+  const joined = graph.node("Concat", [scaled, rows], { axis: { int: 0 } });
+  const placed = config.learnedPositions
+    ? graph.node("Add", [joined, gatherPositions(decoder, positions)])
+    : joined;
+  const hidden = graph.node("Unsqueeze", [placed, graph.ints([0])]);
+  return config.features === undefined
     ? { hidden, beside: null }
-    : joinFeatures(graph, config, checkpoint, features, hidden);
+    : joinFeatures(graph, config, checkpoint, config.features, hidden);
+}
+
+function gatherPositions(decoder: Decoder, table: string): string {
+  const { graph, config } = decoder;
+  const positions = graph.input("positions", "int32", ["s"]);
+  return gatherRows(decoder, table, config.maxLength, positions);
+}
+
+/** The stream of the layers below. */
+function takeHidden({ graph, config }: Decoder): Entry {
+  const rows = graph.input("input_embeddings", "float32", ["e", config.hiddenSize]);
+  return { hidden: graph.node("Unsqueeze", [rows, graph.ints([0])]), beside: null };
+}
+
+/** Rows of a table as float32. */
+function gatherRows(
+  { graph, config, checkpoint }: Decoder,
+  table: string,
+  rows: number,
+  indices: string,
+): string {
+  const name = `${table}.weight`;
+  const weight = requireWeight(checkpoint.weights, name, [rows, config.hiddenSize]);
+  const data = graph.external(name, onnxTypeOf(name, weight), weight.shape, weight);
+  const gathered = graph.node("Gather", [data, indices]);
+  return weight.dtype === "F32" ? gathered : graph.node("Cast", [gathered], { to: { int: 1 } });
+}
+
+function scale(graph: GraphBuilder, rows: string, factor: number): string {
+  if (factor === 1) return rows;
+  return graph.node("Mul", [rows, graph.floats(`scale:${factor}`, Float32Array.of(factor), [])]);
 }
 
 /** Adds one layer; returns its input, summed up, and its output. */
@@ -122,7 +152,8 @@ function addLayer(
 ): { readonly input: string; readonly output: Stream } {
   const { graph, config, checkpoint } = decoder;
   const prefix = `${config.names.layers}.${layer}`;
-  const { beforeAttention, afterAttention, beforeMlp, afterMlp } = config.names.layer;
+  const { beforeAttention, afterAttention, beforeMlp, afterMlp, queryNorm, keyNorm } =
+    config.names.layer;
   const named = (name: string | null) => (name === null ? null : `${prefix}.${name}`);
   const projections = layerProjections(config, layer);
 
@@ -135,7 +166,11 @@ function addLayer(
     projections.qkv,
     qkvWidths(config),
   );
-  const attended = attention(layer, { query: query!, key: key!, value: value! });
+  const attended = attention(layer, {
+    query: normalizeHeads(decoder, `${prefix}.${queryNorm}`, query!, config.heads),
+    key: normalizeHeads(decoder, `${prefix}.${keyNorm}`, key!, config.kvHeads),
+    value: value!,
+  });
   const [mixed] = project(graph, checkpoint, attended, [projections.attentionOutput]);
 
   const middle = readStream(decoder, named(beforeMlp), {
@@ -143,7 +178,8 @@ function addLayer(
     update: afterSublayer(decoder, named(afterAttention), mixed!),
   });
   const [gate, up] = projectTo(decoder, middle.normalized, projections.up, upWidths(config));
-  const gated = graph.node("Mul", [activate(graph, config.activation, gate!), up!]);
+  const activated = activate(graph, config.activation, gate!);
+  const gated = config.gated ? graph.node("Mul", [activated, up!]) : activated;
   const [down] = project(graph, checkpoint, gated, [projections.down]);
   const update = afterSublayer(decoder, named(afterMlp), down!);
   return { input: before.sum, output: { hidden: middle.sum, update } };
@@ -171,6 +207,23 @@ function afterSublayer(
 ): string {
   if (norm === null) return result;
   return normalize(graph, checkpoint, norm, config.hiddenSize, config.norm, result);
+}
+
+/** Queries or keys, `[1, s, heads * headDim]`, normalized as the configuration says. */
+function normalizeHeads(
+  { graph, config, checkpoint }: Decoder,
+  name: string,
+  rows: string,
+  heads: number,
+): string {
+  const { queryKeyNorm, headDim, norm } = config;
+  if (queryKeyNorm === null) return rows;
+  if (queryKeyNorm === "row") {
+    return normalize(graph, checkpoint, name, heads * headDim, norm, rows);
+  }
+  const split = graph.node("Reshape", [rows, graph.ints([1, -1, heads, headDim])]);
+  const normalized = normalize(graph, checkpoint, name, headDim, norm, split);
+  return graph.node("Reshape", [normalized, graph.ints([1, -1, heads * headDim])]);
 }
 
 /** Results of the given widths, from a projection for each or from one for all. */

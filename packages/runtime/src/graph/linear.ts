@@ -39,15 +39,17 @@ function floatProduct(
   x: string,
   projections: readonly Projection[],
 ): string | null {
-  const { inputs } = projections[0]!;
+  const { inputs, transposed = false } = projections[0]!;
+  if (transposed && projections.length > 1) return null;
+  const shape = (outputs: number) => (transposed ? [inputs, outputs] : [outputs, inputs]);
   const parts = projections.map(({ name, outputs }) =>
-    requireWeight(checkpoint.weights, `${name}.weight`, [outputs, inputs]),
+    requireWeight(checkpoint.weights, `${name}.weight`, shape(outputs)),
   );
   if (!areAdjacent(parts)) return null;
   const outputs = projections.reduce((sum, projection) => sum + projection.outputs, 0);
   const name = projections.map((projection) => `${projection.name}.weight`).join("+");
-  const weight = floatConstant(graph, name, parts, [outputs, inputs]);
-  return graph.node("FusedMatMul", [x, weight], { transB: { int: 1 } });
+  const weight = floatConstant(graph, name, parts, shape(outputs));
+  return graph.node("FusedMatMul", [x, weight], { transB: { int: transposed ? 0 : 1 } });
 }
 
 function quantizedProduct(

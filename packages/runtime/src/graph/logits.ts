@@ -1,6 +1,7 @@
 import { headProjection, type Projection } from "../architectures/projections.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { cap } from "./cap.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { project } from "./linear.ts";
 
@@ -26,11 +27,12 @@ export function addLogits(
   const gathered = graph.node("Gather", [hidden, rows], { axis: { int: 1 } });
   const chosen = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
   const head = storedHead(config, checkpoint);
-  const [logits] = project(graph, checkpoint, chosen, [head]);
-  graph.output("logits", logits!, "float32", ["r", head.outputs]);
+  const [scores] = project(graph, checkpoint, chosen, [head]);
+  const logits = config.logitCap === null ? scores! : cap(graph, scores!, config.logitCap);
+  graph.output("logits", logits, "float32", ["r", head.outputs]);
 
   const extent = graph.input("top_extent", "int64", [2]);
-  addTop(graph, graph.node("Slice", [logits!, graph.ints([0, 0]), extent, graph.ints([0, 1])]));
+  addTop(graph, graph.node("Slice", [logits, graph.ints([0, 0]), extent, graph.ints([0, 1])]));
 }
 
 /** Adds the reduction of rows of logits, by the input `top_k`; outputs as of {@link addLogits}. */

@@ -1,13 +1,35 @@
 import { InferenceError } from "@frugal/core";
 
-import { llama } from "../architectures/llama.ts";
+import { gemma } from "../architectures/gemma.ts";
+import { gemma2 } from "../architectures/gemma2.ts";
+import { gemma3 } from "../architectures/gemma3.ts";
+import { gpt2 } from "../architectures/gpt2.ts";
 import type { Architecture } from "../architectures/llama-layout.ts";
+import { llama } from "../architectures/llama.ts";
+import { mistral } from "../architectures/mistral.ts";
+import { olmo2 } from "../architectures/olmo2.ts";
+import { phi3 } from "../architectures/phi3.ts";
+import { qwen2 } from "../architectures/qwen2.ts";
+import { qwen3 } from "../architectures/qwen3.ts";
+import { smollm3 } from "../architectures/smollm3.ts";
 import { describeValue } from "./describe-value.ts";
 import { type Json, object } from "./json-fields.ts";
 import type { ModelConfig } from "./model-config.ts";
 
 /** The families that graphs can be built for, by `model_type`. */
-const architectures: Readonly<Record<string, Architecture>> = { llama };
+const architectures: Readonly<Record<string, Architecture>> = {
+  gemma,
+  gemma2,
+  gemma3_text: gemma3,
+  gpt2,
+  llama,
+  mistral,
+  olmo2,
+  phi3,
+  qwen2,
+  qwen3,
+  smollm3,
+};
 
 /**
  * Reads a Hugging Face `config.json`, with the ids that end a text from `generation_config.json`

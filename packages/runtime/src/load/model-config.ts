@@ -30,6 +30,9 @@ export interface LayerNames {
   readonly afterAttention: string | null;
   readonly beforeMlp: string | null;
   readonly afterMlp: string | null;
+  /** Norms of queries and keys, see {@link ModelConfig.queryKeyNorm}. */
+  readonly queryNorm: string;
+  readonly keyNorm: string;
   /** Query, key and value projections, or one that gives all three. */
   readonly qkv: readonly string[];
   readonly attentionOutput: string;
@@ -61,6 +64,8 @@ export interface FeatureConfig {
 /** Names of a checkpoint's tensors, without `.weight` and `.bias`. */
 export interface TensorNames {
   readonly embedding: string;
+  /** Table of learned positions. */
+  readonly positions: string;
   /** Null where the head reads the last layer's output as it is. */
   readonly finalNorm: string | null;
   readonly head: string;
@@ -94,6 +99,12 @@ export interface ModelConfig {
   readonly layerKinds: readonly number[];
   /** Factor of the dot products of queries and keys. */
   readonly attentionScale: number;
+  /** Scores become `cap * tanh(score / cap)`; null: they stay. */
+  readonly attentionCap: number | null;
+  /** The same for logits. */
+  readonly logitCap: number | null;
+  /** Queries and keys are normalized before the rotary embedding: head by head, or as one row. */
+  readonly queryKeyNorm: "head" | "row" | null;
   readonly biases: {
     /** Of the query, key and value projections. */
     readonly qkv: boolean;
@@ -102,6 +113,14 @@ export interface ModelConfig {
     readonly mlp: boolean;
   };
   readonly activation: Activation;
+  /** The MLP multiplies its activation with a second projection. */
+  readonly gated: boolean;
+  /** Factor of the rows of the embedding table; embeddings that are given are taken as they are. */
+  readonly embeddingScale: number;
+  /** A row of a table is added to the embedding for each position. */
+  readonly learnedPositions: boolean;
+  /** Projections of the layers are stored `[inputs, outputs]`. */
+  readonly transposed: boolean;
   readonly names: TensorNames;
   /** Of a draft head only: how it reads the states of its target. */
   readonly features?: FeatureConfig;

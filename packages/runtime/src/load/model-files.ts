@@ -6,6 +6,7 @@ import {
   safetensorsHeaderLength,
 } from "../weights/safetensors.ts";
 import type { Weight, WeightMap } from "../weights/weight-map.ts";
+import { alignNames } from "../weights/align-names.ts";
 import { parseModelConfig } from "./config.ts";
 import { describeValue } from "./describe-value.ts";
 import type { ModelConfig } from "./model-config.ts";
@@ -46,7 +47,8 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
   if (config === null) throw new InferenceError("format", "config.json: no such file");
   const generation = await readJson(files, "generation_config.json");
   const parsed = parseModelConfig(config, generation ?? undefined);
-  return { config: parsed, ...(await readWeights(files)) };
+  const { weights, metadata } = await readWeights(files);
+  return { config: parsed, weights: alignNames(weights, parsed.names), metadata };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { InferenceError } from "@frugal/core";
 
 import { describeValue } from "./describe-value.ts";
-import { type Json, object, positive } from "./json-fields.ts";
+import { count, flag, type Json, object, positive } from "./json-fields.ts";
 
 /** Rescaling of the rotary frequencies, as `rope_scaling` of a configuration describes it. */
 export type RopeScaling =
@@ -13,6 +13,25 @@ export type RopeScaling =
       readonly lowFrequencyFactor: number;
       readonly highFrequencyFactor: number;
       readonly originalLength: number;
+    }
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      readonly originalLength: number;
+      /** Rotations within the original length above which a frequency stays. */
+      readonly betaFast: number;
+      /** Rotations below which it is divided. */
+      readonly betaSlow: number;
+      /** The bounds between the two are whole channels. */
+      readonly truncate: boolean;
+      /** Factor of cosines and sines. */
+      readonly attentionFactor: number;
+    }
+  | {
+      readonly kind: "longrope";
+      /** Divisors of the frequencies, `[dim / 2]`. */
+      readonly factors: readonly number[];
+      readonly attentionFactor: number;
     };
 
 /** A rotary embedding: which channels of a head turn, and how fast. */
@@ -24,39 +43,132 @@ export interface Rotary {
   readonly scaling: RopeScaling;
 }
 
+/** Where to look for the rotary embedding of some layers, and what an absent field means. */
+export interface RopeDefaults {
+  /** Key of these layers where every type of layer has parameters of its own. */
+  readonly layerType?: string;
+  readonly theta?: number;
+}
+
 /**
- * The rotary embedding that a configuration describes: `rope_parameters` of transformers 5, or
- * `rope_theta` and `rope_scaling` of transformers 4.
+ * The rotary embedding that a configuration describes: `rope_parameters` of transformers 5, which
+ * may be nested by type of layer, or `rope_theta`, `rope_scaling` and `partial_rotary_factor` of
+ * transformers 4.
+ *
+ * `dynamic` scaling changes nothing below `max_position_embeddings`, which positions may not exceed,
+ * so it is no scaling here. `longrope` has divisors for texts up to the original length and others
+ * for longer ones; see {@link usableLength} for which are taken.
  *
  * @throws {@link InferenceError} `unsupported` for another kind of scaling; `format` for fields
  *   that are missing or of the wrong type.
  */
-export function ropeOf(json: Json, dim: number): Rotary {
-  const nested = json["rope_parameters"] ?? json["rope_scaling"];
-  const rope =
-    nested === undefined || nested === null ? {} : object("config.json: rope_scaling", nested);
+export function ropeOf(json: Json, headDim: number, defaults: RopeDefaults = {}): Rotary {
+  const { layerType = "full_attention", theta = 10_000 } = defaults;
+  const outer = fields(json["rope_parameters"] ?? json["rope_scaling"]);
+  const rope = layerType in outer ? fields(outer[layerType]) : outer;
+  const share = positive(rope, "partial_rotary_factor", positive(json, "partial_rotary_factor", 1));
+  const dim = Math.floor(headDim * share);
+  if (dim % 2 !== 0 || dim < 2 || dim > headDim) {
+    throw new InferenceError(
+      "format",
+      `config.json: partial_rotary_factor: expected to leave an even number of channels, ` +
+        `got ${dim} of ${headDim}`,
+    );
+  }
   return {
-    theta: positive(rope, "rope_theta", positive(json, "rope_theta", 10_000)),
+    theta: positive(rope, "rope_theta", positive(json, "rope_theta", theta)),
     dim,
-    scaling: scalingOf(rope),
+    scaling: scalingOf(json, rope, dim),
   };
 }
 
-function scalingOf(rope: Json): RopeScaling {
+function fields(value: unknown): Json {
+  return value === undefined || value === null ? {} : object("config.json: rope_scaling", value);
+}
+
+function scalingOf(json: Json, rope: Json, dim: number): RopeScaling {
   const kind = rope["rope_type"] ?? rope["type"] ?? "default";
-  if (kind === "default") return { kind: "none" };
-  if (kind === "linear") return { kind, factor: positive(rope, "factor") };
-  if (kind === "llama3") {
-    return {
-      kind,
-      factor: positive(rope, "factor"),
-      lowFrequencyFactor: positive(rope, "low_freq_factor"),
-      highFrequencyFactor: positive(rope, "high_freq_factor"),
-      originalLength: positive(rope, "original_max_position_embeddings"),
-    };
+  switch (kind) {
+    case "default":
+    case "dynamic":
+      return { kind: "none" };
+    case "linear":
+      return { kind: "linear", factor: positive(rope, "factor") };
+    case "llama3":
+      return {
+        kind: "llama3",
+        factor: positive(rope, "factor"),
+        lowFrequencyFactor: positive(rope, "low_freq_factor"),
+        highFrequencyFactor: positive(rope, "high_freq_factor"),
+        originalLength: originalLength(json, rope),
+      };
+    case "yarn":
+      return yarn(json, rope);
+    case "longrope":
+    case "su":
+      return longrope(json, rope, dim);
+    default:
+      throw new InferenceError(
+        "unsupported",
+        `config.json: rope_type: expected "default", "dynamic", "linear", "llama3", "yarn" or ` +
+          `"longrope", got ${describeValue(kind)}`,
+      );
   }
+}
+
+function yarn(json: Json, rope: Json): RopeScaling {
+  const factor = positive(rope, "factor");
+  const magnitude = (of: unknown): number =>
+    factor <= 1 ? 1 : 0.1 * (typeof of === "number" ? of : 1) * Math.log(factor) + 1;
+  const { mscale, mscale_all_dim: all } = rope as { mscale?: unknown; mscale_all_dim?: unknown };
+  const inferred = mscale && all ? magnitude(mscale) / magnitude(all) : magnitude(1);
+  return {
+    kind: "yarn",
+    factor,
+    originalLength: originalLength(json, rope),
+    betaFast: positive(rope, "beta_fast", 32),
+    betaSlow: positive(rope, "beta_slow", 1),
+    truncate: flag(rope, "truncate", true),
+    attentionFactor: positive(rope, "attention_factor", inferred),
+  };
+}
+
+function longrope(json: Json, rope: Json, dim: number): RopeScaling {
+  const original = originalLength(json, rope);
+  const factor = positive(rope, "factor", count(json, "max_position_embeddings") / original);
+  const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return {
+    kind: "longrope",
+    factors: divisors(rope, "short_factor", dim / 2),
+    attentionFactor: positive(rope, "attention_factor", inferred),
+  };
+}
+
+/**
+ * Positions that can be used: all the model was made for, but with LongRoPE only those of the
+ * original length. Beyond it every position, earlier ones too, takes other frequencies, which keys
+ * in a cache cannot follow; implementations that switch answer differently by how a text was cut
+ * into blocks. The short divisors are those of the texts that most people have.
+ */
+export function usableLength(json: Json): number {
+  const all = count(json, "max_position_embeddings");
+  const rope = fields(json["rope_parameters"] ?? json["rope_scaling"]);
+  const kind = rope["rope_type"] ?? rope["type"];
+  return kind === "longrope" || kind === "su" ? Math.min(all, originalLength(json, rope)) : all;
+}
+
+function originalLength(json: Json, rope: Json): number {
+  const field = "original_max_position_embeddings";
+  if ((json[field] ?? null) !== null) return count(json, field);
+  return count(rope, field, count(json, "max_position_embeddings"));
+}
+
+function divisors(rope: Json, field: string, length: number): readonly number[] {
+  const value = rope[field];
+  const isList = Array.isArray(value) && value.length === length;
+  if (isList && value.every((item) => typeof item === "number" && item > 0)) return value;
   throw new InferenceError(
-    "unsupported",
-    `config.json: rope_type: expected "default", "linear" or "llama3", got ${describeValue(kind)}`,
+    "format",
+    `config.json: ${field}: expected ${length} positive numbers, got ${describeValue(value)}`,
   );
 }

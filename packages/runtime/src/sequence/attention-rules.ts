@@ -16,10 +16,14 @@ export function attentionRules(kinds: readonly AttentionKind[]): readonly Attent
   }));
 }
 
-/** How the keys of every layer turn when their position changes. */
+/**
+ * How the keys of every layer turn when their position changes; null where they cannot, because
+ * positions are learned.
+ */
 export function keyFrequencies(
-  { layerKinds }: ModelConfig,
+  { layerKinds, learnedPositions }: ModelConfig,
   rules: readonly AttentionRule[],
-): KeyFrequencies {
+): KeyFrequencies | null {
+  if (learnedPositions) return null;
   return layerKinds.map((kind) => rules[kind]!.rotation?.frequencies ?? null);
 }

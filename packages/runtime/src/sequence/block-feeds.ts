@@ -16,6 +16,7 @@ interface KindFeeds {
 /** Input tensors of one step and the buffers behind them. */
 export interface BlockFeeds {
   readonly ids: Int32Array;
+  readonly positions: Int32Array;
   readonly kinds: readonly KindFeeds[];
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
@@ -71,7 +72,9 @@ export class BlockFeedsPool {
   #create(rows: number, ids: Int32Array, embeddings: Float32Array): BlockFeeds {
     const { Tensor } = this.#ort;
     const embeddingRows = embeddings.length / this.#hiddenSize;
+    const positions = new Int32Array(rows);
     const tensors: Record<string, Tensor> = {
+      positions: new Tensor("int32", positions, [rows]),
       ...(this.#takesIds && { input_ids: new Tensor("int32", ids, [ids.length]) }),
       input_embeddings: new Tensor("float32", embeddings, [embeddingRows, this.#hiddenSize]),
     };
@@ -86,17 +89,18 @@ export class BlockFeedsPool {
       tensors[`block_bias.${kind}`] = new Tensor("float32", blockBias, [1, 1, biasRows, rows]);
       return { rule, cos, sin, blockBias };
     });
-    return { ids, kinds, tensors };
+    return { ids, positions, kinds, tensors };
   }
 }
 
 /** Fills in masks and rotary tables of a block whose rows stand at `positions`. */
 export function fillBlock(
-  { kinds }: BlockFeeds,
+  feeds: BlockFeeds,
   parents: Int32Array | undefined,
   positions: Int32Array,
 ): void {
-  for (const { rule, cos, sin, blockBias } of kinds) {
+  feeds.positions.set(positions);
+  for (const { rule, cos, sin, blockBias } of feeds.kinds) {
     if (rule.rotation !== null) fillRotary(rule.rotation, positions, cos, sin);
     fillBlockBias(parents, positions.length, blockBias);
     if (rule.window !== null) narrowBlockBias(positions, rule.window, blockBias);

@@ -1,4 +1,4 @@
-import type { Rotary } from "../load/rope-config.ts";
+import type { RopeScaling, Rotary } from "../load/rope-config.ts";
 
 /** How the angles of a rotary embedding follow from a position. */
 export interface Rotation {
@@ -10,24 +10,62 @@ export interface Rotation {
 
 /**
  * Frequencies of a rotary embedding in float64: `theta^(-2i / dim)`, rescaled as the configuration
- * says. `linear` divides by the factor; `llama3` leaves short wavelengths, divides long ones and
- * interpolates between.
+ * says. `linear` divides by the factor; `llama3` and `yarn` leave short wavelengths, divide long
+ * ones and interpolate between, the one by wavelength and the other by channel; `longrope` divides
+ * each by a number of its own. The last two also scale cosines and sines.
  *
- * @see Su et al., arXiv:2104.09864; huggingface/transformers: modeling_rope_utils.py
+ * @see Su et al., arXiv:2104.09864; Peng et al. (YaRN), arXiv:2309.00071; Ding et al. (LongRoPE),
+ *   arXiv:2402.13753; huggingface/transformers: modeling_rope_utils.py
  */
 export function rotationOf({ theta, dim, scaling }: Rotary): Rotation {
-  const frequencies = Float64Array.from({ length: dim / 2 }, (_, i) => {
-    const frequency = theta ** ((-2 * i) / dim);
-    if (scaling.kind === "none") return frequency;
-    if (scaling.kind === "linear") return frequency / scaling.factor;
-    const turns = (scaling.originalLength * frequency) / (2 * Math.PI);
-    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
-    if (turns > high) return frequency;
-    if (turns < low) return frequency / factor;
-    const t = (turns - low) / (high - low);
-    return ((1 - t) * frequency) / factor + t * frequency;
+  const plain = Float64Array.from({ length: dim / 2 }, (_, i) => theta ** ((-2 * i) / dim));
+  switch (scaling.kind) {
+    case "none":
+      return { frequencies: plain, scale: 1 };
+    case "linear":
+      return { frequencies: plain.map((each) => each / scaling.factor), scale: 1 };
+    case "llama3":
+      return { frequencies: plain.map((each) => byWavelength(each, scaling)), scale: 1 };
+    case "yarn":
+      return { frequencies: byChannel(plain, theta, scaling), scale: scaling.attentionFactor };
+    default:
+      return {
+        frequencies: plain.map((each, i) => each / scaling.factors[i]!),
+        scale: scaling.attentionFactor,
+      };
+  }
+}
+
+function byWavelength(
+  frequency: number,
+  scaling: Extract<RopeScaling, { readonly kind: "llama3" }>,
+): number {
+  const { factor, lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
+  const turns = (scaling.originalLength * frequency) / (2 * Math.PI);
+  if (turns > high) return frequency;
+  if (turns < low) return frequency / factor;
+  const t = (turns - low) / (high - low);
+  return ((1 - t) * frequency) / factor + t * frequency;
+}
+
+function byChannel(
+  frequencies: Float64Array,
+  theta: number,
+  scaling: Extract<RopeScaling, { readonly kind: "yarn" }>,
+): Float64Array {
+  const { factor, originalLength, betaFast, betaSlow, truncate } = scaling;
+  const dim = frequencies.length * 2;
+  /** The channel pair that turns this often within the original length. */
+  const channel = (turns: number): number =>
+    (dim * Math.log(originalLength / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [fast, slow] = [channel(betaFast), channel(betaSlow)];
+  const low = Math.max(truncate ? Math.floor(fast) : fast, 0);
+  const high = Math.min(truncate ? Math.ceil(slow) : slow, dim - 1);
+  const width = high === low ? 0.001 : high - low;
+  return frequencies.map((frequency, i) => {
+    const divided = Math.min(1, Math.max(0, (i - low) / width));
+    return (frequency / factor) * divided + frequency * (1 - divided);
   });
-  return { frequencies, scale: 1 };
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Ort, Tensor } from "../onnx/ort.ts";
 import type { AttentionRule } from "./attention-rules.ts";
 import { checkBlock } from "./block.ts";
 import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
+import { checkSlots } from "./check-slots.ts";
 import { checkFeatures, featureFeeds, sliceFeatures } from "./feature-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
@@ -36,7 +37,8 @@ export interface SequenceContext {
   readonly capabilities: Capabilities;
   /** How the layers attend, by attention kind. */
   readonly rules: readonly AttentionRule[];
-  readonly keyFrequencies: KeyFrequencies;
+  /** How keys are moved to other positions; null if they cannot be. */
+  readonly keyFrequencies: KeyFrequencies | null;
   /** Rows of a long chain that run at once; abort works between such chunks. */
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
@@ -129,8 +131,10 @@ export class SegmentedSequence implements Sequence {
 
   async keep(positions: Uint32Array): Promise<void> {
     this.#check();
+    const frequencies = this.#relative ? this.#context.keyFrequencies : null;
+    if (this.#relative && frequencies === null) checkInPlace(positions, this.#store);
     this.#policy?.keep(samePrefix(positions), positions.length);
-    this.#store.keep(positions, this.#relative ? this.#context.keyFrequencies : null);
+    this.#store.keep(positions, frequencies);
     if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
   }
 
@@ -303,6 +307,23 @@ interface BoundCache {
   readonly keys: readonly Float32Array[];
   readonly feeds: Record<string, Tensor>;
   readonly bias: Tensor;
+}
+
+/**
+ * Refuses to move rows of a model with learned positions; a path of a tree moves to its positions.
+ *
+ * @throws {@link InferenceError} `unsupported`; `range` as {@link KvStore.keep} does.
+ */
+function checkInPlace(slots: Uint32Array, { length, positions }: KvStore): void {
+  checkSlots(slots, length);
+  for (const [i, slot] of slots.entries()) {
+    if (positions[slot] === i) continue;
+    throw new InferenceError(
+      "unsupported",
+      `keep: this model's positions are learned, so slot ${slot} cannot move ` +
+        `from position ${positions[slot]} to ${i}; use absolute positions`,
+    );
+  }
 }
 
 function sliceBlock(block: Block, from: number, to: number): Block {

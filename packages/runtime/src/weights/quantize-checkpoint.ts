@@ -1,6 +1,12 @@
 import { bfloat16ToFloat32, float16ToFloat32, InferenceError } from "@frugal/core";
 
-import { headProjection, layerProjections, type Projection } from "../architectures/projections.ts";
+import { wholeModel } from "../architectures/model-part.ts";
+import {
+  headProjection,
+  layerProjections,
+  otherTensors,
+  type Projection,
+} from "../architectures/projections.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 import { checkBlockSize, quantizeBlocks } from "./quantize-blocks.ts";
 import { requireWeight, type Weight, type WeightMap } from "./weight-map.ts";
@@ -23,12 +29,14 @@ interface Job {
   readonly rows: number;
   readonly cols: number;
   readonly bits: 4 | 8;
+  /** The source is stored `[cols, rows]`. */
+  readonly transposed: boolean;
 }
 
 /**
  * Writes a checkpoint with block-quantized linear weights as one self-contained safetensors file:
- * `X.quantized` (U8, layout of `MatMulNBits`) and `X.scales` (F32) in place of `X`, everything else
- * as it was. The head gets its own quantized copy also where it is tied to the embeddings.
+ * `X.quantized` (U8, layout of `MatMulNBits`) and `X.scales` (F32) in place of `X`, what else the
+ * model needs as it was. The head gets its own quantized copy also where it is tied to the embeddings.
  *
  * Weights of one product lie side by side, so that the graph can join them. Reads and writes one
  * tensor at a time: memory is that of the largest.
@@ -62,9 +70,9 @@ export async function quantizeCheckpoint(
   };
   const groups = linearWeights(config, bits, headBits);
   const jobs = groups.flat();
-  const replaced = new Set(jobs.map((job) => job.source));
-  replaced.delete(`${config.names.embedding}.weight`);
-  const kept = [...weights].filter(([name]) => !replaced.has(name));
+  const kept = [...otherTensors(config, wholeModel(config))].map(
+    ([name, shape]) => [name, requireWeight(weights, name, shape)] as const,
+  );
   const planned = [...kept.map(([name, weight]) => keep(name, weight)), ...plan(groups, blockSize)];
   await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
 
@@ -77,7 +85,8 @@ export async function quantizeCheckpoint(
   for (const group of groups) {
     const scales: Uint8Array[] = [];
     for (const job of group) {
-      const weight = requireWeight(weights, job.source, [job.rows, job.cols]);
+      const shape = job.transposed ? [job.cols, job.rows] : [job.rows, job.cols];
+      const weight = requireWeight(weights, job.source, shape);
       const bytes = await readWhole(job.source, weight);
       const matrix = quantize(job, toFloat32(job.source, weight, bytes), blockSize);
       await write(matrix.blob);
@@ -95,9 +104,9 @@ function checkBits(name: string, bits: number): void {
 
 /** Linear weights in the order of the graph; those of a group read the same input. */
 function linearWeights(config: ModelConfig, bits: 4 | 8, headBits: 4 | 8): Job[][] {
-  const job = ({ name, outputs, inputs }: Projection): Job => {
+  const job = ({ name, outputs, inputs, transposed = false }: Projection): Job => {
     const source = `${name}.weight`;
-    return { source, name: source, rows: outputs, cols: inputs, bits };
+    return { source, name: source, rows: outputs, cols: inputs, bits, transposed };
   };
   const groups: Job[][] = [];
   for (let layer = 0; layer < config.layers; layer++) {
@@ -134,11 +143,20 @@ function floatType(name: string, dtype: string): "F32" | "F16" | "BF16" {
 
 function quantize(job: Job, values: Float32Array, blockSize: number) {
   try {
-    return quantizeBlocks(values, job.rows, job.cols, job.bits, blockSize);
+    const rows = job.transposed ? transpose(values, job.cols, job.rows) : values;
+    return quantizeBlocks(rows, job.rows, job.cols, job.bits, blockSize);
   } catch (error) {
     if (!InferenceError.is(error)) throw error;
     throw new InferenceError(error.code, `${job.source}: ${error.message}`, { cause: error });
   }
+}
+
+function transpose(values: Float32Array, rows: number, cols: number): Float32Array {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++) turned[col * rows + row] = values[row * cols + col]!;
+  }
+  return turned;
 }
 
 function toFloat32(name: string, weight: Weight, bytes: Uint8Array): Float32Array {

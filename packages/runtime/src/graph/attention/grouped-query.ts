@@ -42,6 +42,7 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
         kv_num_heads: { int: kvHeads },
         do_rotary: { int: 0 },
         scale: { float: config.attentionScale },
+        softcap: { float: config.attentionCap ?? 0 },
       },
     );
     graph.output(`present.${layer}.key`, presentKey!, "float32", cache);

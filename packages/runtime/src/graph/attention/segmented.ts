@@ -44,7 +44,7 @@ function addSegmented(
   config: ModelConfig,
   attend: SegmentAttention,
 ): LayerAttention {
-  const { heads, kvHeads, headDim, attentionScale } = config;
+  const { heads, kvHeads, headDim, attentionScale, attentionCap } = config;
   const kinds = config.attentionKinds.map(({ rotary }, kind) => ({
     rotary: rotaryInputs(graph, rotary, kind),
     ...addBiases(graph, kind),
@@ -69,6 +69,7 @@ function addSegmented(
       block: { key: newKey, value: newValue, bias: blockBias },
       lengths,
       scale: attentionScale,
+      limit: attentionCap,
     });
     return unstackGroups(graph, attended, config);
   };

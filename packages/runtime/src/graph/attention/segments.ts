@@ -1,3 +1,4 @@
+import { cap } from "../cap.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 
 /** Rows that queries attend to, and what is added to their scores. */
@@ -22,6 +23,8 @@ export interface LayerSegments {
   /** Rows of both, int64 `[2]`. */
   readonly lengths: string;
   readonly scale: number;
+  /** Scores are capped here; null: they are not. */
+  readonly limit: number | null;
 }
 
 /** Adds the attention of one layer; returns `[kvHeads, 1, s * group, headDim]`. */
@@ -35,11 +38,12 @@ export function attendAll(graph: GraphBuilder, segments: LayerSegments): string 
 /** The same, with the masked scores of the cache, `[kvHeads, 1, s * group, n]`. */
 export function attendWithScores(
   graph: GraphBuilder,
-  { queries, past, block, lengths, scale }: LayerSegments,
+  segments: LayerSegments,
 ): { readonly attended: string; readonly pastScores: string } {
+  const { past, block, lengths } = segments;
   const axis = { axis: { int: 3 } };
-  const pastScores = maskedScores(graph, queries, past, scale);
-  const blockScores = maskedScores(graph, queries, block, scale);
+  const pastScores = maskedScores(graph, segments, past);
+  const blockScores = maskedScores(graph, segments, block);
   const scores = graph.node("Concat", [pastScores, blockScores], axis);
   const weights = graph.node("Softmax", [scores], axis);
   const [ofPast, ofBlock] = graph.nodes("Split", [weights, lengths], 2, axis);
@@ -77,11 +81,11 @@ export function products(
 
 function maskedScores(
   graph: GraphBuilder,
-  queries: string,
+  { queries, scale, limit }: LayerSegments,
   { key, bias }: Segment,
-  scale: number,
 ): string {
-  const scores = products(graph, queries, key, scale);
+  const uncapped = products(graph, queries, key, scale);
+  const scores = limit === null ? uncapped : cap(graph, uncapped, limit);
   return bias === null ? scores : graph.node("Add", [scores, bias]);
 }
 

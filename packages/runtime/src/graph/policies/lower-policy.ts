@@ -12,7 +12,7 @@ import { lowerTokenSelect } from "./token-select.ts";
 /**
  * Declares the inputs of a policy; returns the attention of a layer under it.
  *
- * @throws {@link InferenceError} `unsupported` for a model with sliding windows or an unknown kind;
+ * @throws {@link InferenceError} `unsupported` for a model with sliding windows or capped scores, or an unknown kind;
  *   `range` for a policy that names layers the model does not have.
  */
 export function lowerPolicy(
@@ -22,6 +22,9 @@ export function lowerPolicy(
 ): SegmentAttention {
   if (config.attentionKinds.some(({ window }) => window !== null)) {
     throw new InferenceError("unsupported", `attention: ${policy.kind} with sliding windows`);
+  }
+  if (config.attentionCap !== null) {
+    throw new InferenceError("unsupported", `attention: ${policy.kind} with capped scores`);
   }
   switch (policy.kind) {
     case "token-select":
