@@ -19,6 +19,8 @@ const models = fileURLToPath(new URL("../../../models/", import.meta.url));
 const embeddedDrafts: Partial<Record<DraftName, string>> = {
   model: "frugal-tiny-draft",
   kangaroo: "frugal-tiny-kangaroo",
+  medusa: "frugal-tiny-medusa",
+  eagle: "frugal-tiny-eagle",
 };
 
 /** Models and tokenizer of one run of the program. */

@@ -14,7 +14,7 @@ export interface Settings {
   readonly topK: number;
   readonly topP: number;
   readonly seed: number;
-  readonly draft?: "none" | "model" | "kangaroo" | "layerskip" | ModelFreeName;
+  readonly draft?: "none" | "model" | "kangaroo" | "layerskip" | "medusa" | "eagle" | ModelFreeName;
   /** Layers that draft where the model drafts for itself. */
   readonly exitLayer: number;
   readonly kv: Kv;
@@ -51,7 +51,15 @@ export function readSettings(args: readonly string[]): Settings {
       new Option(
         "--draft <how>",
         "who guesses the next tokens (default: model, else lookup)",
-      ).choices(["none", "model", "kangaroo", "layerskip", ...Object.keys(modelFreeDrafters)]),
+      ).choices([
+        "none",
+        "model",
+        "kangaroo",
+        "layerskip",
+        "medusa",
+        "eagle",
+        ...Object.keys(modelFreeDrafters),
+      ]),
     )
     .addOption(
       new Option("--kv <policy>", "full, or window:N to keep the last N positions")

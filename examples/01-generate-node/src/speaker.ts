@@ -6,9 +6,10 @@ import {
   kangaroo,
   type SelfDraft,
 } from "@frugal/decoding";
-import { loadModel, type LoadOptions } from "@frugal/runtime-node";
+import { loadDraftHead, loadModel, type LoadOptions } from "@frugal/runtime-node";
 
 import { createModelFree, isModelFree } from "./drafters.ts";
+import { openHead } from "./open-head.ts";
 import type { Settings } from "./settings.ts";
 
 /** Where drafts come from. */
@@ -33,7 +34,7 @@ export interface Speaker {
 /** Folders or names of what a speaker is made of. */
 export interface SpeakerSources {
   readonly model: string;
-  /** The draft model, or the adapter. */
+  /** The draft model, the adapter or the head. */
   readonly draft: string | undefined;
   /** How many layers draft where a model drafts for itself. */
   readonly exitLayer: number;
@@ -47,6 +48,7 @@ export interface SpeakerSources {
 /** Loads the model, and what the draft needs besides. */
 export async function loadSpeaker(name: DraftName, from: SpeakerSources): Promise<Speaker> {
   if (name === "kangaroo" || name === "layerskip") return loadSelfDrafting(name, from);
+  if (name === "medusa" || name === "eagle") return loadWithHead(name, from);
   const target = await loadModel(from.model, from.options);
   const small = name === "model" ? await loadModel(draftOf(name, from), from.draftOptions) : null;
   return {
@@ -63,6 +65,23 @@ export async function loadSpeaker(name: DraftName, from: SpeakerSources): Promis
       return { sequence, drafter, dispose: () => disposeAll([sequence, guesser]) };
     },
     dispose: () => disposeAll([target, small]),
+  };
+}
+
+/** The model, and a head that drafts from its hidden states. */
+async function loadWithHead(name: string, from: SpeakerSources): Promise<Speaker> {
+  const target = await loadModel(from.model, from.options);
+  const head = await loadDraftHead(draftOf(name, from), from.model);
+  return {
+    maxLength: target.info.maxLength,
+    async speak(_prompt, cache, drafts) {
+      const sequence = await target.createSequence();
+      if (!drafts) return { sequence, drafter: null, dispose: () => sequence.dispose() };
+      const open = await openHead(head, cache);
+      const { drafter } = open;
+      return { sequence, drafter, dispose: () => disposeAll([sequence, open]) };
+    },
+    dispose: () => disposeAll([target, head.kind === "medusa" ? head.heads : head.model]),
   };
 }
 
@@ -105,6 +124,8 @@ function draftOf(name: string, { draft }: SpeakerSources): string {
   throw new InferenceError("range", `--draft ${name}: expected --draft-model beside --model`);
 }
 
-async function disposeAll(things: readonly (LanguageModel | Sequence | null)[]): Promise<void> {
+type Disposable = Pick<LanguageModel, "dispose">;
+
+async function disposeAll(things: readonly (Disposable | null)[]): Promise<void> {
   for (const thing of things) await thing?.dispose();
 }

@@ -85,14 +85,22 @@ describe("what it answers", { timeout: 60_000 }, () => {
     expect((await json(...options, "--seed", "8")).text).not.toBe(first.text);
   });
 
-  test.for(["lookup", "model", "kangaroo", "layerskip", "suffix", "ngram", "recycling", "aded"])(
-    "equal text with and without --draft %s",
-    async (draft) => {
-      const { compare } = await json("--compare", "--draft", draft, "--max-tokens", "48");
-      expect(compare?.equal).toBe(true);
-      expect(compare?.ratio).toBeGreaterThan(0);
-    },
-  );
+  test.for([
+    "lookup",
+    "model",
+    "kangaroo",
+    "layerskip",
+    "medusa",
+    "eagle",
+    "suffix",
+    "ngram",
+    "recycling",
+    "aded",
+  ])("equal text with and without --draft %s", async (draft) => {
+    const { compare } = await json("--compare", "--draft", draft, "--max-tokens", "48");
+    expect(compare?.equal).toBe(true);
+    expect(compare?.ratio).toBeGreaterThan(0);
+  });
 
   test("a conversation, a prompt from standard input, a window", async () => {
     const chat = await json("--chat", "--prompt", "Tell me a short story about a cat named Ben.");
@@ -124,7 +132,10 @@ describe("what it refuses", { timeout: 60_000 }, () => {
     [["--max-tokens", "0"], /--max-tokens.*'0'.*integer >= 1/],
     [["--temperature", "hot"], /--temperature.*'hot'/],
     [["--top-p", "1.5"], /--top-p.*'1\.5'/],
-    [["--draft", "magic"], /--draft.*'magic'.*none, model, kangaroo, layerskip, lookup, suffix/],
+    [
+      ["--draft", "magic"],
+      /--draft.*'magic'.*none, model, kangaroo, layerskip, medusa, eagle, lookup/,
+    ],
     [["--kv", "window:0"], /--kv.*window:N/],
     [["--kv", "window:5000"], /--kv: .*at most 1020 positions, got 5000/],
     [["--quantize", "q5"], /--quantize.*'q5'/],

@@ -8,11 +8,11 @@ import { openLevels } from "./feature-levels.ts";
 
 /** Options of {@link eagleDrafter}. */
 export interface EagleOptions {
-  /** Tokens that a level goes on from, and continuations of each. Default 10. */
+  /** Tokens that a level goes on from, and continuations of each. Default 4. */
   readonly topK?: number;
-  /** Levels, at least 1. Default 8. */
+  /** Levels, at least 1. Default 5. */
   readonly depth?: number;
-  /** The most tokens of a draft. Default 59. */
+  /** The most tokens of a draft. Default 16. */
   readonly totalTokens?: number;
   /** What the head's own cache keeps. Default: everything, until its context is full. */
   readonly cache?: CachePolicy;
@@ -33,7 +33,8 @@ export interface EagleOptions {
  * use, stays the caller's to dispose of, and may serve one `generate` after another. Cost: one step
  * of the head per level.
  *
- * Defaults as published: depth 7 there counts the levels after the first one, 60 the root too.
+ * The defaults are for CPUs. Published for GPUs: `{ topK: 10, depth: 8, totalTokens: 59 }` (there
+ * depth 7, which leaves the first level out, and 60 nodes with the root).
  *
  * @throws {@link InferenceError} `range` for a count below 1; `unsupported` for a sequence that is of
  *   no draft head or cannot grow a tree.
@@ -41,7 +42,7 @@ export interface EagleOptions {
  *   eagle/model/cnets.py, `topK_genrate`; `docs/algorithms/draft-heads.md`
  */
 export function eagleDrafter(sequence: Sequence, options: EagleOptions = {}): Drafter {
-  const { topK = 10, depth = 8, totalTokens = 59, cache = null } = options;
+  const { topK = 4, depth = 5, totalTokens = 16, cache = null } = options;
   for (const [name, value] of Object.entries({ topK, depth, totalTokens })) {
     expectRange(name, value, "an integer >= 1", Number.isInteger(value) && value >= 1);
   }
