@@ -1,5 +1,14 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
 import { InferenceError } from "@frugal/core";
-import { type ReferenceConfig, testLayerRanges, tinyConfig } from "@frugal/testkit";
+import {
+  randomWeights,
+  type ReferenceConfig,
+  testLayerRanges,
+  tinyConfig,
+  writeSafetensors,
+} from "@frugal/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { loadModel, type LoadOptions } from "../src/index.ts";
@@ -36,6 +45,22 @@ describe("the option layers", () => {
       await expect(load).rejects.toThrow(InferenceError);
       await expect(load).rejects.toMatchObject({ code: "range" });
     }
+    await random.remove();
+  });
+
+  test("needs the weights of its layers only", async () => {
+    const random = await writeRandomModel(tied);
+    const tensors = randomWeights(tied, 1);
+    for (const name of tensors.keys()) {
+      if (/layers\.[03]\./.test(name)) tensors.delete(name);
+    }
+    const file = join(random.folder, "model.safetensors");
+    await writeFile(file, writeSafetensors(tensors, { dtype: "F32" }));
+    const middle = await loadModel(random.folder, { inline: true, layers: [1, 3] });
+    expect(middle.info.layers).toBe(2);
+    await middle.dispose();
+    const whole = loadModel(random.folder, { inline: true });
+    await expect(whole).rejects.toThrow(/model\.layers\.0\..*no such tensor/);
     await random.remove();
   });
 

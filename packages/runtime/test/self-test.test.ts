@@ -7,16 +7,16 @@ import { selfTest } from "../src/index.ts";
 const model = createReferenceTransformer({ config: { ...tinyConfig, vocabSize: 64 }, seed: 4 });
 
 /** The model, except that blocks are changed on their way in. */
-function withBlocks(change: (block: Block) => Block): LanguageModel {
+function withBlocks(change: (block: Block) => Block, base: LanguageModel = model): LanguageModel {
   return {
-    info: model.info,
-    capabilities: model.capabilities,
-    dispose: () => model.dispose(),
+    info: base.info,
+    capabilities: base.capabilities,
+    dispose: () => base.dispose(),
     createSequence: async (): Promise<Sequence> => {
-      const sequence = await model.createSequence();
+      const sequence = await base.createSequence();
       return {
-        info: model.info,
-        capabilities: model.capabilities,
+        info: base.info,
+        capabilities: base.capabilities,
         length: 0,
         step: (block, options) => sequence.step(change(block), options),
         keep: (positions) => sequence.keep(positions),
@@ -43,6 +43,14 @@ test("finds a model that takes positions from rows", async () => {
 test("finds a model that ignores the mask", async () => {
   const ignoring = withBlocks(({ tokens }) => ({ tokens: tokens! }));
   await expect(selfTest(ignoring)).rejects.toThrow(/self-test/);
+});
+
+test("works on hidden states where a model takes no tokens", async () => {
+  const config = { ...tinyConfig, vocabSize: 64 };
+  const upper = createReferenceTransformer({ config, seed: 4 }, { layers: [1, 2] });
+  await expect(selfTest(upper)).resolves.toBeUndefined();
+  const chained = withBlocks(({ embeddings }) => ({ embeddings: embeddings! }), upper);
+  await expect(selfTest(chained)).rejects.toThrow(/self-test/);
 });
 
 test("finds NaN", async () => {
