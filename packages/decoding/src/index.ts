@@ -18,6 +18,7 @@ export type {
 } from "./drafters/drafter.ts";
 export { eagleDrafter, type EagleOptions, mtpDrafter, type MtpOptions } from "./drafters/eagle.ts";
 export { eagleStaticDrafter, type EagleStaticOptions } from "./drafters/eagle-static.ts";
+export { dynamicTree, type DynamicTreeOptions } from "./drafters/dynamic-tree.ts";
 export { firstOf } from "./drafters/first-of.ts";
 export {
   type LevelTreeOptions,
@@ -30,6 +31,7 @@ export { jacobi, type JacobiOptions } from "./drafters/jacobi.ts";
 export { kangaroo, type KangarooParts, type SelfDraft } from "./drafters/kangaroo.ts";
 export { medusaDrafter, type MedusaOptions } from "./drafters/medusa.ts";
 export { eagleChoices, medusaChoices } from "./drafters/published-choices.ts";
+export { lookahead, type LookaheadOptions } from "./drafters/lookahead.ts";
 export { ngramCache, type NgramCacheOptions } from "./drafters/ngram-cache.ts";
 export { ngramHash, type NgramHashOptions } from "./drafters/ngram-hash.ts";
 export { ngramMap, type NgramMapOptions } from "./drafters/ngram-map.ts";
@@ -40,8 +42,10 @@ export { sortedDrafter, type SortedDrafterOptions } from "./drafters/sorted.ts";
 export { matchVocabularies, type SharedTokens } from "./drafters/match-vocabularies.ts";
 export { sharedVocabulary, type SharedVocabularyOptions } from "./drafters/shared-vocabulary.ts";
 export { textDraftModel, type TextDraftModelOptions } from "./drafters/text-draft-model.ts";
+export { rsdStochasticBeam, type StochasticBeamOptions } from "./drafters/stochastic-beam.ts";
 export { type DatastoreMatch, SuffixDatastore } from "./drafters/suffix-datastore.ts";
 export { suffixDrafter, type SuffixDrafterOptions } from "./drafters/suffix-drafter.ts";
+export { sequoiaTree, type SequoiaTreeOptions } from "./drafters/template-tree.ts";
 export {
   likelyTemplate,
   levelTemplate,
@@ -71,6 +75,7 @@ export type { GenerateOptions } from "./generate/options.ts";
 export type { GenerateStats } from "./generate/stats.ts";
 export { splitSequence } from "./layers/split-sequence.ts";
 export { constantLength, type DraftLength, type DraftOutcome } from "./length/draft-length.ts";
+export { heuristicLength } from "./length/heuristic-length.ts";
 export { measuredCost, type MeasuredCostOptions } from "./length/measured-cost.ts";
 export {
   copyLaw,
@@ -86,6 +91,13 @@ export { createSampler, type Sampler } from "./sampling/sampler.ts";
 export type { PenaltyScope, SamplingOptions } from "./sampling/sampling-options.ts";
 export { bestChain } from "./tree/best-chain.ts";
 export { CandidateTree, type RankedNodes } from "./tree/candidate-tree.ts";
+export {
+  chooseTree,
+  type ChosenTree,
+  estimateAcceptance,
+  expectedYield,
+  type TreeCosts,
+} from "./tree/choose-tree.ts";
 export { type DraftRows, mergeSiblings } from "./tree/merge-siblings.ts";
 export { pathTo, treeDepths, treeMask } from "./tree/tree-shape.ts";
 export { greedy } from "./verifiers/greedy.ts";

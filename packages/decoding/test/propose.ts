@@ -12,10 +12,11 @@ export async function propose(
     readonly stopIds?: readonly number[];
     readonly tree?: boolean;
     readonly maxDepth?: number;
+    readonly seed?: number;
   } = {},
 ): Promise<Draft> {
   const history = "start" in text ? text : historyOf(text);
-  const { stopIds = [], tree = false, maxDepth = maxTokens } = more;
+  const { stopIds = [], tree = false, maxDepth = maxTokens, seed = 0 } = more;
   const context = {
     history,
     maxTokens,
@@ -24,7 +25,7 @@ export async function propose(
     kind: "point",
     sampler: createSampler({}, 16),
     rowReach: 1,
-    random: philox(0),
+    random: philox(seed),
     stopIds: new Set(stopIds),
   } as const;
   return await drafter.propose(context);

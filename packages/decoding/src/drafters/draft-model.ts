@@ -1,5 +1,7 @@
 import type { CachePolicy, Sequence } from "@frugal/core";
 
+import { confidenceOf } from "../sampling/confidence.ts";
+import { expectRange } from "../sampling/sampling-options.ts";
 import type { Drafter } from "./drafter.ts";
 import { drawChain } from "./draw-chain.ts";
 import { createFollower } from "./follower.ts";
@@ -8,6 +10,11 @@ import { createFollower } from "./follower.ts";
 export interface DraftModelOptions {
   /** What the draft model's own cache keeps. Default: everything, until its context is full. */
   readonly cache?: CachePolicy;
+  /**
+   * A token is the last one of its draft where the draft model gave the likeliest less than this
+   * probability, before temperature and penalties. In [0, 1); default 0, never.
+   */
+  readonly minConfidence?: number;
 }
 
 /**
@@ -24,10 +31,14 @@ export interface DraftModelOptions {
  * serve one `generate` after another. Without a policy, and once the context is full, it drafts
  * nothing. Cost: one step of the draft model per token.
  *
+ * @throws {@link InferenceError} `range` for an option outside its interval.
  * @see Leviathan et al., arXiv:2211.17192; `docs/algorithms/speculative-decoding.md`
  */
 export function draftModel(sequence: Sequence, options: DraftModelOptions = {}): Drafter {
-  const follower = createFollower(sequence, options.cache ?? null);
+  const { cache = null, minConfidence = 0 } = options;
+  const isShare = minConfidence >= 0 && minConfidence < 1;
+  expectRange("minConfidence", minConfidence, "a number in [0, 1)", isShare);
+  const follower = createFollower(sequence, cache);
   return {
     kinds: ["point", "sampled", "distinct", "coupled"],
     vocabSize: sequence.info.vocabSize,
@@ -41,6 +52,7 @@ export function draftModel(sequence: Sequence, options: DraftModelOptions = {}):
         lead: synced.missing,
         limit: maxTokens,
         top: sequence.capabilities.top,
+        isSure: (output) => minConfidence === 0 || confidenceOf(output) >= minConfidence,
         step: async (tokens, logits) => {
           if (sequence.length + tokens.length > sequence.info.maxLength) return null;
           return follower.feed(tokens, logits, signal);

@@ -1,5 +1,6 @@
 import type { AbortLike, Matrix, Rng, Tap, TopLogits } from "@frugal/core";
 
+import type { DraftLength } from "../length/draft-length.ts";
 import type { Law } from "../sampling/law.ts";
 import type { Sampler } from "../sampling/sampler.ts";
 import type { TokenView } from "./token-view.ts";
@@ -121,6 +122,8 @@ export interface Drafter {
    * where fewer can still be emitted; `maxDepth` says how many. Default false.
    */
   readonly trees?: boolean;
+  /** How much to draft where the caller does not say; for blocks that have a shape of their own. */
+  readonly draftLength?: DraftLength;
   /** Vocabulary that its ids belong to, where that is fixed; must equal the target's. */
   readonly vocabSize?: number;
   /**

@@ -30,6 +30,16 @@ export interface Follower {
     logits: LogitsWanted,
     signal: AbortLike | undefined,
   ): Promise<StepOutput>;
+  /**
+   * Appends rows of a tree: `parents` are rows of it, counted from its first one over all calls, or
+   * -1 for children of what was fed last. What of it becomes text stays in the cache.
+   */
+  grow(
+    tokens: Uint32Array,
+    parents: Int32Array,
+    logits: LogitsWanted,
+    signal: AbortLike | undefined,
+  ): Promise<StepOutput>;
 }
 
 /** Keeps a sequence's cache in step with a text that it did not write itself. */
@@ -41,6 +51,8 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
   /** How many leading tokens of `fed` are known to be those of `text`. */
   let agreed = 0;
   let text: TokenView | null = null;
+  /** Rows of a tree after those of `fed`. */
+  const tree = { tokens: [] as number[], parents: [] as number[] };
 
   const onTrim = (kept: Uint32Array): void => {
     rows = Array.from(kept, (slot) => rows[slot]!);
@@ -51,6 +63,28 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
       rows.push(fed.length);
       fed.push(token);
     }
+  };
+
+  /** Leaves of a tree the path that the text went. */
+  const cutTree = async (history: TokenView): Promise<void> => {
+    const { tokens, parents } = tree;
+    if (tokens.length === 0) return;
+    const path: number[] = [];
+    for (let node = 0; node < tokens.length; node++) {
+      const index = fed.length + path.length;
+      if (index >= history.length - 1 || tokens[node] !== history.at(index)) continue;
+      if (parents[node] === (path.at(-1) ?? -1)) path.push(node);
+    }
+    const base = rows.length;
+    const slots = base + path.length;
+    if (slots < base + tokens.length) {
+      await sequence.keep(
+        Uint32Array.from({ length: slots }, (_, i) => (i < base ? i : base + path[i - base]!)),
+      );
+    }
+    note(Uint32Array.from(path, (node) => tokens[node]!));
+    tokens.length = 0;
+    parents.length = 0;
   };
 
   /** Drops from the cache what the text does not begin with, and always its last token. */
@@ -75,6 +109,7 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
         const got = `${sequence.length} cached positions`;
         throw new InferenceError("state", `draft model: expected an empty sequence, got ${got}`);
       }
+      await cutTree(history);
       await rollBack(history, stable);
       const { maxLength } = sequence.info;
       const missing = history.slice(fed.length);
@@ -95,6 +130,14 @@ export function createFollower(sequence: Sequence, policy: CachePolicy | null): 
     async feed(tokens, logits, signal) {
       const output = await sequence.step({ tokens }, stepOptions(logits, signal));
       note(tokens);
+      return output;
+    },
+    async grow(tokens, parents, logits, signal) {
+      const rowsBefore = tree.tokens.length;
+      const block = { tokens, parents: parents.map((parent) => parent - rowsBefore) };
+      const output = await sequence.step(block, stepOptions(logits, signal));
+      tree.tokens.push(...tokens);
+      tree.parents.push(...parents);
       return output;
     },
   };

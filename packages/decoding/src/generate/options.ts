@@ -138,7 +138,7 @@ export function resolveOptions(sequence: Sequence, ids: Uint32Array, o: Generate
     drafter: o.drafter ?? null,
     kind: agreeOnKind(verifier, o.drafter, vocabSize),
     verifier,
-    draftLength: o.draftLength ?? measuredCost(),
+    draftLength: o.draftLength ?? o.drafter?.draftLength ?? measuredCost(),
     cache: o.cache ?? null,
     prefillChunk,
     start: history === null ? sequence.length : 0,

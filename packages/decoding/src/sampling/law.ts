@@ -1,5 +1,7 @@
 import type { Rng } from "@frugal/core";
 
+import { spread } from "./guess-law.ts";
+
 /**
  * A distribution over token ids, as weights that need not sum to one.
  *
@@ -35,9 +37,6 @@ export function drawFromLaw(law: Law, u: number): number {
   // Rounding can leave a sliver above the last sum; it belongs to the last id that had any weight.
   return ids[last]!;
 }
-
-/** Half the width of the interval around `u` that {@link guessDraw} looks at. */
-const spread = 0.1;
 
 /**
  * A guess at what {@link drawFromLaw} gives for `u` under a law that `law` approximates: the id
