@@ -14,7 +14,7 @@ import {
 
 import { FolderFiles } from "./folder-files.ts";
 import type { EngineOptions } from "./load-inline.ts";
-import { quantizedWeights } from "./quantized-cache.ts";
+import { quantizedWeights, repackedWeights } from "./quantized-cache.ts";
 
 /** A model's configuration and where its weights lie, quantized if wanted. */
 export interface OpenCheckpoint {
@@ -33,16 +33,40 @@ export async function openCheckpoint(
   const files = new FolderFiles(folder);
   const model = await readModelFolder(files);
   const { config } = model;
+  if (model.packing !== null) {
+    if (quantize !== "none") {
+      const message = `quantize: expected "none" for weights packed by ${model.packing.format}`;
+      throw new InferenceError("range", message);
+    }
+    const path = await repackedWeights(
+      folder,
+      files,
+      model,
+      model.packing,
+      cacheFolder,
+      onProgress,
+    );
+    return openBlocks(config, path, model.packing.groupSize, accuracyLevel);
+  }
   if (quantize === "none") {
     const { weights, weightFolder } = await locate(files, model.weights);
     return { config, checkpoint: { weights, quantization: null }, weightFolder };
   }
   const options = quantizeOptions(quantize);
   const path = await quantizedWeights(folder, files, model, options, cacheFolder, onProgress);
+  return openBlocks(config, path, options.blockSize ?? 32, accuracyLevel);
+}
+
+/** A file of weights in blocks. */
+async function openBlocks(
+  config: ModelConfig,
+  path: string,
+  blockSize: number,
+  accuracyLevel: 0 | 1 | 4,
+): Promise<OpenCheckpoint> {
   const [weightFolder, location] = [dirname(path), basename(path)];
   const { tensors } = await readSafetensors(new FolderFiles(weightFolder), location);
   const weights = new Map([...tensors].map(([name, entry]) => [name, { ...entry, location }]));
-  const blockSize = options.blockSize ?? 32;
   return {
     config,
     checkpoint: { weights, quantization: { blockSize, accuracyLevel } },

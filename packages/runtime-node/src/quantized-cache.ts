@@ -1,13 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 import {
+  type CheckpointStreams,
   type LoadProgress,
   type ModelFolder,
+  type Packing,
   quantizeCheckpoint,
   type QuantizeOptions,
+  repackCheckpoint,
   type Weight,
 } from "@frugal/runtime";
 
@@ -38,24 +41,71 @@ export async function quantizedWeights(
   const { bits, headBits = 8, blockSize = 32 } = options;
   const { layers, tieWordEmbeddings } = model.config;
   const settings = { version, bits, headBits, blockSize, layers, tieWordEmbeddings };
+  const target = await cachedPath(folder, model, `q${bits}`, settings, cacheFolder);
+  return produceOnce(target, onProgress, (write, onFraction) =>
+    quantizeCheckpoint(model.config, model.weights, options, readFrom(files), write, onFraction),
+  );
+}
+
+/**
+ * Path of the weights of a model that another tool packed, in the layout of the kernels; written on
+ * first use, named and kept as those of {@link quantizedWeights}.
+ *
+ * @throws {@link InferenceError} `backend` naming the path if the folder cannot be written.
+ */
+export async function repackedWeights(
+  folder: string,
+  files: FolderFiles,
+  model: ModelFolder,
+  packing: Packing,
+  cacheFolder: string = frugalCache(),
+  onProgress: (progress: LoadProgress) => void,
+): Promise<string> {
+  const { layers, tieWordEmbeddings } = model.config;
+  const settings = { version, ...packing, layers, tieWordEmbeddings };
+  const target = await cachedPath(folder, model, packing.format, settings, cacheFolder);
+  return produceOnce(target, onProgress, (write, onFraction) =>
+    repackCheckpoint(model.config, model.weights, packing, {
+      read: readFrom(files),
+      write,
+      onProgress: onFraction,
+    }),
+  );
+}
+
+function readFrom(files: FolderFiles): (weight: Weight) => Promise<Uint8Array> {
+  return ({ location, offset, length }) => files.read(location, offset, length);
+}
+
+async function cachedPath(
+  folder: string,
+  model: ModelFolder,
+  suffix: string,
+  settings: object,
+  cacheFolder: string,
+): Promise<string> {
   const digest = createHash("sha256").update(JSON.stringify(settings));
   for (const location of new Set([...model.weights.values()].map((weight) => weight.location))) {
     const { size, mtimeMs } = await onPath(join(folder, location), (path) => stat(path));
     digest.update(JSON.stringify([resolve(folder), location, size, mtimeMs]));
   }
-  const name = `${basename(resolve(folder))}-q${bits}-${digest.digest("hex").slice(0, 16)}`;
-  const path = join(cacheFolder, `${name}.safetensors`);
+  const name = `${basename(resolve(folder))}-${suffix}-${digest.digest("hex").slice(0, 16)}`;
+  return join(cacheFolder, `${name}.safetensors`);
+}
+
+async function produceOnce(
+  path: string,
+  onProgress: (progress: LoadProgress) => void,
+  produce: (
+    write: CheckpointStreams["write"],
+    onFraction: (fraction: number) => void,
+  ) => Promise<void>,
+): Promise<string> {
   if (await exists(path)) return path;
-  await onPath(cacheFolder, () => mkdir(cacheFolder, { recursive: true }));
+  const folder = dirname(path);
+  await onPath(folder, () => mkdir(folder, { recursive: true }));
   await writeWhole(path, (write) =>
-    quantizeCheckpoint(
-      model.config,
-      model.weights,
-      options,
-      ({ location, offset, length }: Weight) => files.read(location, offset, length),
-      write,
-      (fraction) => onProgress({ phase: "quantize", fraction }),
-    ),
+    produce(write, (fraction) => onProgress({ phase: "quantize", fraction })),
   );
   return path;
 }

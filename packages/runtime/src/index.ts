@@ -34,6 +34,7 @@ export type {
   Norm,
   TensorNames,
 } from "./load/model-config.ts";
+export type { Packing } from "./load/packing-config.ts";
 export type { RopeScaling, Rotary } from "./load/rope-config.ts";
 export {
   type ModelFiles,
@@ -49,5 +50,7 @@ export type { LoadProgress, ModelPort } from "./remote/protocol.ts";
 export { serveModel } from "./remote/serve-model.ts";
 export { selfTest } from "./self-test.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
+export { repackCheckpoint } from "./weights/repack-checkpoint.ts";
 export { quantizeCheckpoint, type QuantizeOptions } from "./weights/quantize-checkpoint.ts";
 export type { Weight, WeightMap } from "./weights/weight-map.ts";
+export type { CheckpointStreams } from "./weights/write-checkpoint.ts";

@@ -64,6 +64,7 @@ function quantizedProduct(
   const name = projections.map((projection) => `${projection.name}.weight`).join("+");
   const blobs: Weight[] = [];
   const scales: Weight[] = [];
+  const zeros: Weight[] = [];
   let bits = 0;
   for (const { name: part, outputs } of projections) {
     const blob = checkpoint.weights.get(`${part}.weight.quantized`);
@@ -71,8 +72,10 @@ function quantizedProduct(
     const shape = [outputs, blocks, (blockSize * bits) / 8];
     blobs.push(requireWeight(checkpoint.weights, `${part}.weight.quantized`, shape));
     scales.push(requireWeight(checkpoint.weights, `${part}.weight.scales`, [outputs, blocks]));
+    const zero = checkpoint.weights.get(`${part}.weight.zeros`);
+    if (zero !== undefined) zeros.push(zero);
   }
-  if (!areAdjacent(blobs) || !areAdjacent(scales)) return null;
+  if (![blobs, scales, zeros].every(areAdjacent)) return null;
   const outputs = projections.reduce((sum, projection) => sum + projection.outputs, 0);
   const blobDims = [outputs, blocks, (blockSize * bits) / 8];
   return graph.node(
@@ -81,6 +84,9 @@ function quantizedProduct(
       x,
       graph.external(`${name}.quantized`, "uint8", blobDims, joinRanges(blobs)),
       graph.external(`${name}.scales`, "float32", [outputs * blocks], joinRanges(scales)),
+      ...(zeros.length === 0
+        ? []
+        : [graph.external(`${name}.zeros`, "uint8", [byteLength(zeros)], joinRanges(zeros))]),
     ],
     {
       K: { int: inputs },
@@ -153,5 +159,9 @@ function joinRanges(parts: readonly Weight[]): {
   length: number;
 } {
   const { location, offset } = parts[0]!;
-  return { location, offset, length: parts.reduce((sum, part) => sum + part.length, 0) };
+  return { location, offset, length: byteLength(parts) };
+}
+
+function byteLength(parts: readonly Weight[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }

@@ -10,6 +10,7 @@ import { alignNames } from "../weights/align-names.ts";
 import { parseModelConfig } from "./config.ts";
 import { describeValue } from "./describe-value.ts";
 import type { ModelConfig } from "./model-config.ts";
+import { type Packing, packingOf } from "./packing-config.ts";
 
 /** Every engine has it; the compiler's ECMAScript library does not. */
 declare const TextDecoder: new (
@@ -31,6 +32,8 @@ export interface ModelFiles {
 export interface ModelFolder {
   readonly config: ModelConfig;
   readonly weights: WeightMap;
+  /** How another tool packed the linear weights, see `repackCheckpoint`; null: they are not. */
+  readonly packing: Packing | null;
   /** `__metadata__` of the weights, merged over shards. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -48,7 +51,12 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
   const generation = await readJson(files, "generation_config.json");
   const parsed = parseModelConfig(config, generation ?? undefined);
   const { weights, metadata } = await readWeights(files);
-  return { config: parsed, weights: alignNames(weights, parsed.names), metadata };
+  return {
+    config: parsed,
+    weights: alignNames(weights, parsed.names),
+    packing: packingOf(config),
+    metadata,
+  };
 }
 
 /**

@@ -6,6 +6,11 @@ export interface QuantizedMatrix {
   readonly blob: Uint8Array;
   /** `[rows, blocks]`. */
   readonly scales: Float32Array;
+  /**
+   * `[rows, blocks * bits / 8]`, rounded up; of two 4-bit values the first is the low half. Absent:
+   * all are 8 or 128.
+   */
+  readonly zeros?: Uint8Array;
 }
 
 /**

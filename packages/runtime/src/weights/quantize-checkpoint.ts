@@ -1,16 +1,16 @@
 import { bfloat16ToFloat32, float16ToFloat32, InferenceError } from "@frugal/core";
 
-import { wholeModel } from "../architectures/model-part.ts";
-import {
-  headProjection,
-  layerProjections,
-  otherTensors,
-  type Projection,
-} from "../architectures/projections.ts";
+import { headProjection, layerProjections, type Projection } from "../architectures/projections.ts";
 import type { ModelConfig } from "../load/model-config.ts";
-import { checkBlockSize, quantizeBlocks } from "./quantize-blocks.ts";
+import { checkBlockSize, type QuantizedMatrix, quantizeBlocks } from "./quantize-blocks.ts";
 import { requireWeight, type Weight, type WeightMap } from "./weight-map.ts";
-import { type PlannedTensor, safetensorsPrefix } from "./write-safetensors.ts";
+import {
+  type BlockTensor,
+  type CheckpointStreams,
+  floatType,
+  readWhole,
+  writeCheckpoint,
+} from "./write-checkpoint.ts";
 
 /** How to quantize the linear weights of a model. */
 export interface QuantizeOptions {
@@ -22,28 +22,11 @@ export interface QuantizeOptions {
   readonly blockSize?: number;
 }
 
-/** A linear weight to be quantized. */
-interface Job {
-  readonly source: string;
-  readonly name: string;
-  readonly rows: number;
-  readonly cols: number;
-  readonly bits: 4 | 8;
-  /** The source is stored `[cols, rows]`. */
-  readonly transposed: boolean;
-}
-
 /**
- * Writes a checkpoint with block-quantized linear weights as one self-contained safetensors file:
- * `X.quantized` (U8, layout of `MatMulNBits`) and `X.scales` (F32) in place of `X`, what else the
- * model needs as it was. The head gets its own quantized copy also where it is tied to the embeddings.
+ * Writes a checkpoint with linear weights rounded to blocks of 4 or 8 bits as one safetensors file,
+ * see {@link writeCheckpoint}. The head gets its own quantized copy also where it is tied to the
+ * embeddings. Reads and writes one tensor at a time.
  *
- * Weights of one product lie side by side, so that the graph can join them. Reads and writes one
- * tensor at a time: memory is that of the largest.
- *
- * @param read bytes of a weight
- * @param write appends to the file; called in order
- * @param onProgress called with the fraction done, in `[0, 1]`
  * @throws {@link InferenceError} `format` or `shape` for weights that do not fit the configuration
  *   or that `read` gives too few bytes of, `range` for weights that are not finite, naming the
  *   tensor; `range` for options that no kernel exists for.
@@ -52,49 +35,32 @@ export async function quantizeCheckpoint(
   config: ModelConfig,
   weights: WeightMap,
   options: QuantizeOptions,
-  read: (weight: Weight) => Promise<Uint8Array>,
-  write: (bytes: Uint8Array) => Promise<void>,
-  onProgress?: (fraction: number) => void,
+  read: CheckpointStreams["read"],
+  write: CheckpointStreams["write"],
+  onProgress?: CheckpointStreams["onProgress"],
 ): Promise<void> {
   const { bits, headBits = 8, blockSize = 32 } = options;
   checkBits("bits", bits);
   checkBits("headBits", headBits);
   checkBlockSize(blockSize);
-  const readWhole = async (name: string, weight: Weight): Promise<Uint8Array> => {
-    const bytes = await read(weight);
-    if (bytes.length === weight.length) return bytes;
-    throw new InferenceError(
-      "format",
-      `${name}: expected ${weight.length} bytes in ${weight.location}, got ${bytes.length}`,
-    );
+  const block = (projection: Projection, width: 4 | 8): BlockTensor => {
+    const name = `${projection.name}.weight`;
+    const { outputs: rows, inputs: cols } = projection;
+    const encode = async (): Promise<QuantizedMatrix> => {
+      const values = await readMatrix(weights, projection, read);
+      return naming(name, () => quantizeBlocks(values, rows, cols, width, blockSize));
+    };
+    return { name, rows, cols, bits: width, zeros: false, encode };
   };
-  const groups = linearWeights(config, bits, headBits);
-  const jobs = groups.flat();
-  const kept = [...otherTensors(config, wholeModel(config))].map(
-    ([name, shape]) => [name, requireWeight(weights, name, shape)] as const,
-  );
-  const planned = [...kept.map(([name, weight]) => keep(name, weight)), ...plan(groups, blockSize)];
-  await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
-
-  let done = 0;
-  const total = kept.length + jobs.length;
-  for (const [name, weight] of kept) {
-    await write(await readWhole(name, weight));
-    onProgress?.(++done / total);
-  }
-  for (const group of groups) {
-    const scales: Uint8Array[] = [];
-    for (const job of group) {
-      const shape = job.transposed ? [job.cols, job.rows] : [job.rows, job.cols];
-      const weight = requireWeight(weights, job.source, shape);
-      const bytes = await readWhole(job.source, weight);
-      const matrix = quantize(job, toFloat32(job.source, weight, bytes), blockSize);
-      await write(matrix.blob);
-      scales.push(new Uint8Array(matrix.scales.buffer));
-      onProgress?.(++done / total);
+  const groups: BlockTensor[][] = [];
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const group of projectionGroups(config, layer)) {
+      groups.push(group.map((projection) => block(projection, bits)));
     }
-    for (const bytes of scales) await write(bytes);
   }
+  const head = block(headProjection(config), headBits);
+  groups.push([{ ...head, name: `${config.names.head}.weight` }]);
+  await writeCheckpoint(config, weights, groups, new Map(), blockSize, { read, write, onProgress });
 }
 
 function checkBits(name: string, bits: number): void {
@@ -102,52 +68,34 @@ function checkBits(name: string, bits: number): void {
   throw new InferenceError("range", `${name}: expected 4 or 8, got ${bits}`);
 }
 
-/** Linear weights in the order of the graph; those of a group read the same input. */
-function linearWeights(config: ModelConfig, bits: 4 | 8, headBits: 4 | 8): Job[][] {
-  const job = ({ name, outputs, inputs, transposed = false }: Projection): Job => {
-    const source = `${name}.weight`;
-    return { source, name: source, rows: outputs, cols: inputs, bits, transposed };
-  };
-  const groups: Job[][] = [];
-  for (let layer = 0; layer < config.layers; layer++) {
-    const { qkv, attentionOutput, up, down } = layerProjections(config, layer);
-    groups.push(qkv.map(job), [job(attentionOutput)], up.map(job), [job(down)]);
-  }
-  const head = job(headProjection(config));
-  groups.push([{ ...head, name: `${config.names.head}.weight`, bits: headBits }]);
-  return groups;
+/** Projections of a layer in the order of the graph; those of a group read the same input. */
+export function projectionGroups(
+  config: ModelConfig,
+  layer: number,
+): readonly (readonly Projection[])[] {
+  const { qkv, attentionOutput, up, down } = layerProjections(config, layer);
+  return [qkv, [attentionOutput], up, [down]];
 }
 
-function plan(groups: readonly Job[][], blockSize: number): PlannedTensor[] {
-  return groups.flatMap((group) => [
-    ...group.map(({ name, rows, cols, bits }): PlannedTensor => {
-      const shape = [rows, Math.ceil(cols / blockSize), (blockSize * bits) / 8];
-      const length = shape.reduce((product, n) => product * n, 1);
-      return { name: `${name}.quantized`, dtype: "U8", shape, length };
-    }),
-    ...group.map(({ name, rows, cols }): PlannedTensor => {
-      const shape = [rows, Math.ceil(cols / blockSize)];
-      return { name: `${name}.scales`, dtype: "F32", shape, length: 4 * shape[0]! * shape[1]! };
-    }),
-  ]);
+/** A projection's weights `[outputs, inputs]` as float32. */
+async function readMatrix(
+  weights: WeightMap,
+  { name, outputs, inputs, transposed }: Projection,
+  read: CheckpointStreams["read"],
+): Promise<Float32Array> {
+  const source = `${name}.weight`;
+  const weight = requireWeight(weights, source, transposed ? [inputs, outputs] : [outputs, inputs]);
+  const values = toFloat32(source, weight, await readWhole(read, source, weight));
+  return transposed ? transpose(values, inputs, outputs) : values;
 }
 
-function keep(name: string, { dtype, shape, length }: Weight): PlannedTensor {
-  return { name, dtype: floatType(name, dtype), shape, length };
-}
-
-function floatType(name: string, dtype: string): "F32" | "F16" | "BF16" {
-  if (dtype === "F32" || dtype === "F16" || dtype === "BF16") return dtype;
-  throw new InferenceError("unsupported", `${name}: weights of type ${dtype}`);
-}
-
-function quantize(job: Job, values: Float32Array, blockSize: number) {
+/** Puts the name of the tensor before the message of an error. */
+function naming<T>(name: string, act: () => T): T {
   try {
-    const rows = job.transposed ? transpose(values, job.cols, job.rows) : values;
-    return quantizeBlocks(rows, job.rows, job.cols, job.bits, blockSize);
+    return act();
   } catch (error) {
     if (!InferenceError.is(error)) throw error;
-    throw new InferenceError(error.code, `${job.source}: ${error.message}`, { cause: error });
+    throw new InferenceError(error.code, `${name}: ${error.message}`, { cause: error });
   }
 }
 
@@ -159,7 +107,8 @@ function transpose(values: Float32Array, rows: number, cols: number): Float32Arr
   return turned;
 }
 
-function toFloat32(name: string, weight: Weight, bytes: Uint8Array): Float32Array {
+/** The values of a floating-point weight. */
+export function toFloat32(name: string, weight: Weight, bytes: Uint8Array): Float32Array {
   const type = floatType(name, weight.dtype);
   // The bytes may start anywhere in their buffer; typed arrays want alignment.
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
