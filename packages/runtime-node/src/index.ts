@@ -4,7 +4,13 @@
  * @module
  */
 export type { LoadProgress } from "@frugal/runtime";
-export { createChatTemplate, type ChatMessage, type ChatTemplate } from "@frugal/runtime";
+export {
+  createChatTemplate,
+  type ChatMessage,
+  type ChatTemplate,
+  type EncoderInput,
+  type VisionEncoder,
+} from "@frugal/runtime";
 export type { Device } from "./devices.ts";
 export { FolderFiles } from "./folder-files.ts";
 export {
@@ -15,4 +21,5 @@ export {
 export type { HubOptions } from "./hub/hub-settings.ts";
 export { type DraftHeadOptions, type LoadedDraftHead, loadDraftHead } from "./load-draft-head.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
+export { loadVisionEncoder, type VisionOptions } from "./load-vision-encoder.ts";
 export type { LayoutOptions, ModelFormat, Variant } from "./model-layout.ts";

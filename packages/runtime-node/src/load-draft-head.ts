@@ -17,11 +17,12 @@ import {
 
 import { checkDevice, type Device } from "./devices.ts";
 import { FolderFiles } from "./folder-files.ts";
-import { checkCount, createSession, threadsFor } from "./load-inline.ts";
+import { checkCount, threadsFor } from "./load-inline.ts";
 import { downloadModel } from "./hub/download-model.ts";
 import type { HubOptions } from "./hub/hub-settings.ts";
 import { locate, openCheckpoint } from "./open-checkpoint.ts";
 import { importOrt } from "./ort-node.ts";
+import { createSession } from "./session.ts";
 import { commonFolder, within } from "./weight-folders.ts";
 
 /** How {@link loadDraftHead} runs a head. */
@@ -67,7 +68,10 @@ export async function loadDraftHead(
     await folderOf(target),
   );
   const start = (graph: Uint8Array) =>
-    createSession(ort, graph, weightFolder, device, threads ?? threadsFor(sizeOf(own)));
+    createSession(ort, graph, weightFolder, {
+      device,
+      threads: threads ?? threadsFor(sizeOf(own)),
+    });
   const clock = (): number => performance.now();
   if (kind === "medusa") {
     const { config, weights } = describeMedusa(json, own, parts);

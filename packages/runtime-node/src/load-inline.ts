@@ -1,11 +1,20 @@
 import { InferenceError, type LanguageModel } from "@frugal/core";
-import { createLanguageModel, type LoadProgress, modelInfo, selfTest } from "@frugal/runtime";
+import {
+  createLanguageModel,
+  type LoadProgress,
+  modelInfo,
+  type RunOptions,
+  selfTest,
+} from "@frugal/runtime";
 
-import { checkDevice, type Device } from "./devices.ts";
+import { checkDevice } from "./devices.ts";
 import { checkFolder } from "./folder-files.ts";
+import { folderLayout } from "./folder-layout.ts";
+import { loadExported } from "./load-exported.ts";
 import type { LoadOptions } from "./load-model.ts";
-import { importOrt, type OrtNode } from "./ort-node.ts";
+import { importOrt } from "./ort-node.ts";
 import { planGraph } from "./plan-graph.ts";
+import { createSession } from "./session.ts";
 
 /** Options that can be sent to a worker. */
 export type EngineOptions = Omit<
@@ -30,17 +39,26 @@ export async function loadInline(
   const ort = await importOrt();
   await checkDevice(ort, device);
 
-  const { config, part, graph, weightFolder } = await planGraph(folder, options, onProgress);
-  onProgress({ phase: "load", fraction: 0 });
   const { attention } = options;
-  const threads = options.threads ?? threadsFor(modelInfo(config, part).parameters);
-  const session = await createSession(ort, graph, weightFolder, device, threads);
-  const run = {
+  const run: RunOptions = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
     clock: () => performance.now(),
-    pause: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
   };
+  const layout = await folderLayout(folder, options);
+  if (layout.kind === "onnx") {
+    checkExportable(options);
+    onProgress({ phase: "load", fraction: 0 });
+    const session = { device, threads: options.threads ?? 0 };
+    const model = await loadExported(ort, folder, layout, { ...run, ...session });
+    onProgress({ phase: "load", fraction: 1 });
+    return model;
+  }
+  const { config, part, graph, weightFolder } = await planGraph(folder, options, onProgress);
+  onProgress({ phase: "load", fraction: 0 });
+  const threads = options.threads ?? threadsFor(modelInfo(config, part).parameters);
+  const session = await createSession(ort, graph, weightFolder, { device, threads });
   const model = createLanguageModel(ort, session, config, run, part);
   try {
     await selfTest(model);
@@ -57,25 +75,15 @@ export function threadsFor(parameters: number): number {
   return parameters < singleThreadParameters ? 1 : 0;
 }
 
-/** Opens a graph whose constants lie in files below `weightFolder`. */
-export async function createSession(
-  ort: OrtNode,
-  graph: Uint8Array,
-  weightFolder: string,
-  device: Device,
-  threads: number,
-): ReturnType<OrtNode["InferenceSession"]["create"]> {
-  try {
-    return await ort.InferenceSession.create(graph, {
-      executionProviders: [device],
-      intraOpNumThreads: threads,
-      logSeverityLevel: 3,
-      extra: { session: { model_external_initializers_file_folder_path: weightFolder } },
-    });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
-  }
+/** @throws {@link InferenceError} `unsupported` for options that need a graph that is built here. */
+function checkExportable(options: EngineOptions): void {
+  const names = ["adapterOf", "attention", "layers"] as const;
+  const name = names.find((option) => options[option] !== undefined);
+  if (name === undefined && (options.quantize ?? "none") === "none") return;
+  throw new InferenceError(
+    "unsupported",
+    `${name ?? "quantize"}: expected a model in safetensors, an exported graph is as it is`,
+  );
 }
 
 function checkAccuracyLevel(level: number = 4): void {

@@ -79,8 +79,19 @@ describe("loadModel refuses", () => {
   });
 
   test.for<[string, Record<string, Uint8Array | string | object>, string, string]>([
-    ["an empty folder", {}, "format", "config.json: no such file"],
-    ["a folder without weights", { "config.json": config }, "format", "no such file"],
+    [
+      "an empty folder",
+      {},
+      "format",
+      "expected model.safetensors or an ONNX graph, found no files",
+    ],
+    ["a folder without weights", { "config.json": config }, "format", "found config.json"],
+    [
+      "a folder without a configuration",
+      { "model.safetensors": whole },
+      "format",
+      "config.json: no such file",
+    ],
     [
       "weights cut short",
       { "config.json": config, "model.safetensors": whole.subarray(0, -100) },

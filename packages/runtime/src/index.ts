@@ -9,6 +9,20 @@
 export { adapterConfig, adapterWeights } from "./architectures/kangaroo-adapter.ts";
 export { layersOf, type ModelPart, wholeModel } from "./architectures/model-part.ts";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
+export { type DecoderSignature, decoderSignature } from "./exported/decoder-signature.ts";
+export {
+  type ExportedConfigs,
+  exportedFacts,
+  type ExportedFacts,
+} from "./exported/exported-config.ts";
+export { createExportedModel, type ExportedSessions } from "./exported/exported-model.ts";
+export { genaiNames } from "./exported/genai-names.ts";
+export { addReducedLogits, leastOpset } from "./exported/reduced-logits.ts";
+export {
+  createVisionEncoder,
+  type EncoderInput,
+  type VisionEncoder,
+} from "./exported/vision-encoder.ts";
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention, selectiveAttention } from "./graph/attention/segmented.ts";
@@ -44,7 +58,9 @@ export {
   readSafetensors,
   readWeights,
 } from "./load/model-files.ts";
+export { type ModelSummary, summarizeModel } from "./onnx/model-summary.ts";
 export type { Ort } from "./onnx/ort.ts";
+export { relocateWeights } from "./onnx/relocate-weights.ts";
 export { connectModel, type Connection, type ConnectionHooks } from "./remote/connect-model.ts";
 export type { LoadProgress, ModelPort } from "./remote/protocol.ts";
 export { serveModel } from "./remote/serve-model.ts";

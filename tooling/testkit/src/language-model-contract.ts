@@ -5,7 +5,7 @@ import { cacheCases } from "./contract/cache-cases.ts";
 import { chainCases } from "./contract/chain-cases.ts";
 import { outputCases } from "./contract/output-cases.ts";
 import { refusalCases } from "./contract/refusal-cases.ts";
-import type { ContractCase } from "./contract/suite.ts";
+import { type ContractCase, type PositionMode, positionModes } from "./contract/suite.ts";
 import { treeCases } from "./contract/tree-cases.ts";
 
 const cases = { ...chainCases, ...outputCases, ...treeCases, ...cacheCases, ...refusalCases };
@@ -24,6 +24,8 @@ export interface ContractOptions {
   readonly reference?: () => Promise<LanguageModel>;
   /** Cases that this implementation does not pass, each with the reason. */
   readonly skip?: Partial<Record<CaseName, string>>;
+  /** The numberings it can do; both by default. Another one must be refused where it matters. */
+  readonly positions?: readonly PositionMode[];
   /** How many random trees to try. Default 100. */
   readonly trees?: number;
 }
@@ -62,6 +64,7 @@ export function testLanguageModel(
           load,
           tolerance: options.tolerance ?? 1e-4,
           trees: options.trees ?? 100,
+          positionModes: options.positions ?? positionModes,
           skip: (why) => context.skip(why),
         });
       });

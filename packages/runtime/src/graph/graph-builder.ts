@@ -1,8 +1,10 @@
 import {
+  encodeGraphPart,
   encodeOnnxModel,
   type ExternalData,
   type OnnxAttribute,
   type OnnxInitializer,
+  type OnnxModel,
   type OnnxNode,
   type OnnxSubgraph,
   type OnnxType,
@@ -124,14 +126,22 @@ export class GraphBuilder {
 
   /** The model's bytes. */
   finish(name: string): Uint8Array {
-    return encodeOnnxModel({
-      name,
+    const opsets = { "": 21, "com.microsoft": 1 };
+    return encodeOnnxModel({ name, ...this.#content(), opsets });
+  }
+
+  /** Bytes to append to another model: what is here reads values of that one by their names. */
+  finishPart(): Uint8Array {
+    return encodeGraphPart(this.#content());
+  }
+
+  #content(): Omit<OnnxModel, "name" | "opsets"> {
+    return {
       nodes: this.#nodes.map((node) => this.#named(node)),
       initializers: [...this.#initializers.values()],
       inputs: this.#inputs,
       outputs: this.#outputs,
-      opsets: { "": 21, "com.microsoft": 1 },
-    });
+    };
   }
 
   #part(build: () => readonly string[]): OnnxSubgraph {

@@ -91,9 +91,22 @@ export function encodeOnnxModel(model: OnnxModel): Uint8Array {
   return writer.finish();
 }
 
-function writeGraph(writer: ProtobufWriter, model: OnnxModel): void {
+/**
+ * Serializes the nodes, constants, inputs and outputs alone: a second part of a `ModelProto`, which
+ * parsers merge into the part that it is appended to.
+ */
+export function encodeGraphPart(model: Omit<OnnxModel, "name" | "opsets">): Uint8Array {
+  const writer = new ProtobufWriter();
+  writer.message(7, (graph) => writeGraph(graph, model));
+  return writer.finish();
+}
+
+function writeGraph(
+  writer: ProtobufWriter,
+  model: Omit<OnnxModel, "name" | "opsets"> & { readonly name?: string },
+): void {
   for (const node of model.nodes) writer.message(1, (to) => writeNode(to, node));
-  writer.string(2, model.name);
+  if (model.name !== undefined) writer.string(2, model.name);
   for (const tensor of model.initializers) writer.message(5, (to) => writeTensor(to, tensor));
   for (const value of model.inputs) writer.message(11, (to) => writeValue(to, value));
   for (const value of model.outputs) writer.message(12, (to) => writeValue(to, value));

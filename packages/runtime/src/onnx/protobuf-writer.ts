@@ -31,14 +31,19 @@ export class ProtobufWriter {
   bytes(field: number, value: Uint8Array): void {
     this.#varint(field * 8 + 2);
     this.#varint(value.length);
-    this.#reserve(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
+    this.raw(value);
   }
 
   /** A `string` field. File names may hold any character. */
   string(field: number, value: string): void {
     this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  /** A field that is encoded already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
   /** An embedded message, written by `write`. */

@@ -16,7 +16,7 @@ import type { AttentionRule } from "./attention-rules.ts";
 import { checkBlock } from "./block.ts";
 import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
 import { checkSlots } from "./check-slots.ts";
-import { checkFeatures, featureFeeds, sliceFeatures } from "./feature-feeds.ts";
+import { checkFeatures, featureFeeds } from "./feature-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import { pastBias } from "./past-bias.ts";
@@ -29,6 +29,7 @@ import {
   logitOutputs,
   readStep,
 } from "./outputs.ts";
+import { sliceBlock } from "./slice-block.ts";
 
 /** What the sequences of one model share. */
 export interface SequenceContext {
@@ -324,16 +325,6 @@ function checkInPlace(slots: Uint32Array, { length, positions }: KvStore): void 
         `from position ${positions[slot]} to ${i}; use absolute positions`,
     );
   }
-}
-
-function sliceBlock(block: Block, from: number, to: number): Block {
-  const more = block.features && { features: sliceFeatures(block.features, from, to) };
-  if (block.tokens !== undefined) return { tokens: block.tokens.subarray(from, to), ...more };
-  const { cols, data } = block.embeddings!;
-  return {
-    ...more,
-    embeddings: { data: data.subarray(from * cols, to * cols), rows: to - from, cols },
-  };
 }
 
 function wantsAllRows(wanted: LogitsWanted): boolean {

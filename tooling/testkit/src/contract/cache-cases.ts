@@ -8,7 +8,6 @@ import {
   expectSame,
   fill,
   freshLast,
-  positionModes,
   range,
   referenceOf,
   supports,
@@ -25,7 +24,7 @@ export const cacheCases = {
       const random = seededRandom(41);
       const text = random.tokens(7, model.info.vocabSize);
       const other = random.tokens(2, model.info.vocabSize);
-      for (const positions of positionModes) {
+      for (const positions of suite.positionModes) {
         for (const kept of [6, 3, 1, 0]) {
           const expected = await freshLast(model, [...text.subarray(0, kept), ...other]);
           await withSequence(
@@ -66,7 +65,7 @@ export const cacheCases = {
       const reference = referenceOf(suite);
       const random = seededRandom(43);
       for (let trial = 0; trial < 8; trial++) {
-        const options = { positions: positionModes[trial % 2]! };
+        const options = { positions: suite.positionModes[trial % suite.positionModes.length]! };
         const actual = await model.createSequence(options);
         const expected = await reference.createSequence(options);
         for (let round = 0; round < 6; round++) {
@@ -90,7 +89,7 @@ export const cacheCases = {
       if (!model.capabilities.positions || !model.capabilities.evict) return;
       const reference = referenceOf(suite);
       const text = seededRandom(44).tokens(5, model.info.vocabSize);
-      for (const positions of positionModes) {
+      for (const positions of suite.positionModes) {
         for (const slots of [Uint32Array.of(1, 2, 4), Uint32Array.of(0, 1, 2)]) {
           const [actual, expected] = await Promise.all(
             [model, reference].map((one) =>
@@ -187,7 +186,7 @@ export const cacheCases = {
     title: "a fork of an evicted cache continues like its origin, with either numbering",
     run: async (suite) => {
       if (!suite.model.capabilities.evict) return;
-      for (const positions of positionModes) {
+      for (const positions of suite.positionModes) {
         await withSequence(
           suite.model,
           async (sequence) => {

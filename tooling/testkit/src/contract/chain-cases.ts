@@ -9,7 +9,6 @@ import {
   fill,
   fresh,
   freshLast,
-  positionModes,
   range,
   referenceOf,
   supports,
@@ -179,7 +178,7 @@ export const chainCases = {
       expectSame(suite, shifted, await fresh(model, tokens));
 
       if (reference === null) return;
-      for (const positions of positionModes) {
+      for (const positions of suite.positionModes) {
         const odd = { tokens, positions: Int32Array.from(tokens, () => random.below(20)) };
         const [actual, expected] = await Promise.all(
           [model, reference].map((one) =>

@@ -13,6 +13,12 @@ import { expect } from "vitest";
 
 import { expectClose, largestDifference } from "../expect-close.ts";
 
+/** A numbering of `createSequence`. */
+export type PositionMode = NonNullable<SequenceOptions["positions"]>;
+
+/** The two numberings. */
+export const positionModes: readonly PositionMode[] = ["cache-relative", "absolute"];
+
 /** What a case is given. */
 export interface Suite {
   /** The model under test, shared by the cases. */
@@ -24,6 +30,8 @@ export interface Suite {
   readonly tolerance: number;
   /** How many random trees to try. */
   readonly trees: number;
+  /** The numberings of `createSequence` to try. */
+  readonly positionModes: readonly PositionMode[];
   /** Ends the case as skipped. */
   skip(why: string): never;
 }
@@ -33,12 +41,6 @@ export interface ContractCase {
   readonly title: string;
   readonly run: (suite: Suite) => Promise<void>;
 }
-
-/** The two numberings of `createSequence`. */
-export const positionModes: readonly NonNullable<SequenceOptions["positions"]>[] = [
-  "cache-relative",
-  "absolute",
-];
 
 /** The reference; where there is none the case ends here, skipped. */
 export function referenceOf(suite: Suite): LanguageModel {

@@ -1,0 +1,79 @@
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import { InferenceError } from "@frugal/core";
+
+import type { Device } from "./devices.ts";
+import { checkFileName } from "./hub/file-name.ts";
+import { onPath } from "./on-path.ts";
+import type { OrtNode } from "./ort-node.ts";
+
+/** A session of onnxruntime-node. */
+export type Session = Awaited<ReturnType<OrtNode["InferenceSession"]["create"]>>;
+
+/** How sessions are opened. */
+export interface SessionOptions {
+  readonly device: Device;
+  /** 0: ONNX Runtime's choice. */
+  readonly threads: number;
+}
+
+/** Folder and names of external data behind links, which ONNX Runtime does not follow. */
+export async function locateData(
+  folder: string,
+  locations: readonly string[],
+): Promise<{ readonly folder: string; readonly names: ReadonlyMap<string, string> }> {
+  const names = new Map<string, string>();
+  const folders = new Set<string>();
+  for (const location of locations) {
+    checkFileName(location);
+    const path = await onPath(join(folder, location), (link) => realpath(link));
+    names.set(location, basename(path));
+    folders.add(dirname(path));
+  }
+  if (folders.size <= 1) return { folder: [...folders][0] ?? folder, names };
+  throw new InferenceError(
+    "unsupported",
+    `external data: expected all files in one folder, they lie in ${[...folders].join(" and ")}`,
+  );
+}
+
+/** Opens a graph as it is in its file, with the external data beside it. */
+export async function createFileSession(
+  ort: OrtNode,
+  folder: string,
+  name: string,
+  options: SessionOptions,
+): Promise<Session> {
+  return open(() => ort.InferenceSession.create(join(folder, name), sessionOptions(options)));
+}
+
+/** Opens a graph in memory whose constants lie in files below `dataFolder`. */
+export async function createSession(
+  ort: OrtNode,
+  model: Uint8Array,
+  dataFolder: string,
+  options: SessionOptions,
+): Promise<Session> {
+  const session = { model_external_initializers_file_folder_path: dataFolder };
+  return open(() =>
+    ort.InferenceSession.create(model, { ...sessionOptions(options), extra: { session } }),
+  );
+}
+
+function sessionOptions({ device, threads }: SessionOptions) {
+  return {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    logSeverityLevel: 3,
+  } as const;
+}
+
+async function open(create: () => Promise<Session>): Promise<Session> {
+  try {
+    return await create();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
+  }
+}
