@@ -21,6 +21,7 @@ export function adapterConfig(adapter: ModelConfig, model: ModelConfig): ModelCo
     architecture: "kangaroo-adapter",
     intermediateSize: 0,
     eosIds: model.eosIds,
+    logitCap: model.logitCap,
     maxLength: Math.min(adapter.maxLength, model.maxLength),
     tieWordEmbeddings: model.tieWordEmbeddings,
     names: {
