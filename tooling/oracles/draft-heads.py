@@ -165,6 +165,7 @@ def main() -> None:
                 logits=encode(logits),
             )
     source = dict(
+        repository="huggingface/transformers",
         command="python tooling/oracles/draft-heads.py",
         versions=dict(python=sys.version.split()[0], torch=torch.__version__, transformers=transformers.__version__),
     )

@@ -110,6 +110,10 @@ describe("medusaDrafter", () => {
     expect(cut.parents!.every((parent) => parent < 0 || cut.tokens[parent] !== stop)).toBe(true);
   });
 
+  test("drafts nothing before it has seen a state", async () => {
+    expect((await propose(medusaDrafter(headsOf(rule, 4)), [1], 4)).tokens).toHaveLength(0);
+  });
+
   test("asks for no more guesses and heads than its choices need", () => {
     const heads = headsOf(rule, 2);
     expect(() => medusaDrafter(heads, { choices: [[0], [0, 0], [0, 0, 0]] })).toThrow(

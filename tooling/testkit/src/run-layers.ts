@@ -167,7 +167,7 @@ function softmax(scores: Float64Array): Float64Array {
 }
 
 /** Each row divided by its root mean square, times the weight. */
-export function rmsNorm(
+function rmsNorm(
   x: Float64Array,
   rows: number,
   weight: Float32Array,
@@ -185,7 +185,7 @@ export function rmsNorm(
 }
 
 /** A linear layer on `rows` rows, four at a time so that a weight is read once for four sums. */
-export function applyLinear(x: Float64Array, rows: number, linear: Linear): Float64Array {
+function applyLinear(x: Float64Array, rows: number, linear: Linear): Float64Array {
   const { weight, bias, outputs, inputs } = linear;
   const out = new Float64Array(rows * outputs);
   for (let o = 0; o < outputs; o++) {

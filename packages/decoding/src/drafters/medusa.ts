@@ -51,7 +51,8 @@ export function medusaDrafter(heads: DraftHeads, options: MedusaOptions = {}): D
       state = rowOf(states!, path.at(-1)!);
     },
     async propose({ maxTokens, maxDepth, stopIds }): Promise<Draft> {
-      const { top, runMs } = await heads.guess(state!.data, k);
+      if (state === null) return { tokens: new Uint32Array(0), runMs: 0 };
+      const { top, runMs } = await heads.guess(state.data, k);
       const placed = new Int32Array(choices.length).fill(-1);
       const nodes: number[] = [];
       const draftParents: number[] = [];
