@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { measureProfiles } from "./attention-profiles.ts";
 import { measureDecode } from "./decode.ts";
 import { measureGuesses } from "./guesses.ts";
+import { measureSelection } from "./kv-selection.ts";
 import { measurePrefill } from "./prefill.ts";
 import { type Table, writeResults } from "./results.ts";
 import { measureScanners } from "./scanners.ts";
@@ -16,6 +17,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   decode: measureDecode,
   guesses: measureGuesses,
   prefill: measurePrefill,
+  "kv-selection": measureSelection,
   tokenize: measureTokenize,
   scanners: measureScanners,
 };

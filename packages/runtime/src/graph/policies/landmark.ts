@@ -89,7 +89,7 @@ export function lowerLandmark(
     ].map(([ofPart, values]) =>
       graph.node("MatMul", [graph.node("Unsqueeze", [ofPart!, graph.ints([1])]), values!]),
     );
-    return graph.node("Sum", parts);
+    return parts.reduce((sum, part) => graph.node("Add", [sum, part]));
   };
 
   return (segments) =>

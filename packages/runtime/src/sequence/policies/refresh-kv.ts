@@ -7,7 +7,7 @@ import type { PolicyFeeds, PolicyState, PolicyStep } from "./policy-state.ts";
 import { flag, isSparse, scalar } from "./scalars.ts";
 
 /** What a step is under `refreshKv`. */
-type Phase = "prompt" | "full" | "cheap" | "looking";
+type Phase = "told" | "prompt" | "full" | "cheap" | "looking";
 
 /** The host's part of `refreshKv`: when to be full, and what full steps noted. */
 export class RefreshState implements PolicyState {
@@ -95,6 +95,7 @@ export class RefreshState implements PolicyState {
   }
 
   #phaseOf(step: PolicyStep): Phase {
+    if (step.full) return "told";
     if (!isSparse(this.#policy, step)) return "prompt";
     const { length } = step.store;
     if (this.#schedule.isFull(length)) return "full";
