@@ -52,7 +52,8 @@ async function planModel(
 ): Promise<GraphPlan> {
   const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
   const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
-  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range);
+  const kernels = options.device === "webgpu" ? "portable" : "cpu";
+  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, kernels);
   return { config, part, graph, weightFolder };
 }
 

@@ -26,6 +26,7 @@ export {
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention, selectiveAttention } from "./graph/attention/segmented.ts";
+export type { Kernels } from "./graph/product.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";

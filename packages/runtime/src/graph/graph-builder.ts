@@ -10,6 +10,7 @@ import {
   type OnnxType,
   type OnnxValue,
 } from "../onnx/model-proto.ts";
+import type { Kernels } from "./product.ts";
 
 /** Attributes of a node as they are written in graph code; see {@link GraphBuilder.node}. */
 export type Attributes = Readonly<Record<string, OnnxAttribute>>;
@@ -32,6 +33,7 @@ const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
  * graph code reads like the formula it stands for.
  */
 export class GraphBuilder {
+  readonly kernels: Kernels;
   #nodes: OnnxNode[] = [];
   #made = 0;
   readonly #initializers = new Map<string, OnnxInitializer>();
@@ -40,6 +42,10 @@ export class GraphBuilder {
   /** Final names of the values that are outputs. */
   readonly #names = new Map<string, string>();
   #scope = "";
+
+  constructor(kernels: Kernels = "cpu") {
+    this.kernels = kernels;
+  }
 
   /** Declares an input of the graph. */
   input(name: string, type: OnnxType, dims: readonly (number | string)[]): string {

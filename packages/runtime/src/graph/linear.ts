@@ -2,6 +2,7 @@ import type { Projection } from "../architectures/projections.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
+import { productTransposed } from "./product.ts";
 
 /**
  * Applies projections that share the input `x`, `[.., inputs]`, and returns one result each.
@@ -49,7 +50,7 @@ function floatProduct(
   const outputs = projections.reduce((sum, projection) => sum + projection.outputs, 0);
   const name = projections.map((projection) => `${projection.name}.weight`).join("+");
   const weight = floatConstant(graph, name, parts, shape(outputs));
-  return graph.node("FusedMatMul", [x, weight], { transB: { int: transposed ? 0 : 1 } });
+  return transposed ? graph.node("MatMul", [x, weight]) : productTransposed(graph, x, weight, 2);
 }
 
 function quantizedProduct(

@@ -1,5 +1,6 @@
 import { cap } from "../cap.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
+import { productTransposed } from "../product.ts";
 
 /** Rows that queries attend to, and what is added to their scores. */
 export interface Segment {
@@ -73,10 +74,7 @@ export function products(
   keys: string,
   scale: number,
 ): string {
-  return graph.node("FusedMatMul", [queries, keys], {
-    transB: { int: 1 },
-    alpha: { float: scale },
-  });
+  return productTransposed(graph, queries, keys, 4, scale);
 }
 
 function maskedScores(

@@ -47,6 +47,7 @@ export class LandmarkState implements PolicyState {
         landmark_rows: this.#landmarks(blocks),
         full_rows: scalar(this.#ort, blocks * blockSize),
         cached: scalar(this.#ort, length),
+        section_pads: this.#pads(unfinished),
       },
       outputs: [],
       sparse: isPart,
@@ -65,6 +66,13 @@ export class LandmarkState implements PolicyState {
 
   fork(): LandmarkState {
     return new LandmarkState(this.#ort, this.#policy);
+  }
+
+  /** Zeros before the last of four dimensions. */
+  #pads(count: number): Tensor {
+    const pads = new BigInt64Array(8);
+    pads[3] = BigInt(count);
+    return new this.#ort.Tensor("int64", pads, [8]);
   }
 
   #landmarks(blocks: number): Tensor {
