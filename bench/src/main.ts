@@ -1,7 +1,7 @@
 import { Command } from "commander";
 
 import { measureProfiles } from "./attention-profiles.ts";
-import { measureDecode } from "./decode.ts";
+import { measureDecoding } from "./decoding.ts";
 import { measureGuesses } from "./guesses.ts";
 import { measureSelection } from "./kv-selection.ts";
 import { measurePrefill } from "./prefill.ts";
@@ -14,7 +14,7 @@ import { measureTokenize } from "./tokenize.ts";
 const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   "step-cost": measureStepCost,
   "attention-profiles": measureProfiles,
-  decode: measureDecode,
+  decoding: measureDecoding,
   guesses: measureGuesses,
   prefill: measurePrefill,
   "kv-selection": measureSelection,

@@ -8,6 +8,7 @@ import { sinksAndRecent } from "@frugal/kv-cache";
 import { createChatTemplate, downloadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
 
+import { isWithModel } from "./drafters.ts";
 import { loadProgress } from "./load-progress.ts";
 import type { Settings } from "./settings.ts";
 import { type DraftName, loadSpeaker, type Speaker } from "./speaker.ts";
@@ -17,7 +18,6 @@ const models = fileURLToPath(new URL("../../../models/", import.meta.url));
 
 /** What drafts for the embedded model where nothing else is said. */
 const embeddedDrafts: Partial<Record<DraftName, string>> = {
-  model: "frugal-tiny-draft",
   kangaroo: "frugal-tiny-kangaroo",
   medusa: "frugal-tiny-medusa",
   eagle: "frugal-tiny-eagle",
@@ -46,7 +46,7 @@ export async function loadEngine(settings: Settings, signal: AbortSignal): Promi
   if (settings.compare && draft === "none") {
     throw new InferenceError("range", "--compare: expected a draft to compare with, got none");
   }
-  const embedded = embeddedDrafts[draft];
+  const embedded = isWithModel(draft) ? "frugal-tiny-draft" : embeddedDrafts[draft];
   const draftFolder = isEmbedded && embedded !== undefined ? join(models, embedded) : undefined;
   const { quantize } = settings;
   const progress = loadProgress(!settings.json);

@@ -1,6 +1,12 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 
-import { type ModelFreeName, modelFreeDrafters } from "./drafters.ts";
+import {
+  draftHelp,
+  draftNames,
+  type ModelFreeName,
+  type ModelName,
+  type SelfDraftName,
+} from "./drafters.ts";
 import { type TaskName, tasks } from "./tasks.ts";
 
 /** What the command line says. */
@@ -14,7 +20,7 @@ export interface Settings {
   readonly topK: number;
   readonly topP: number;
   readonly seed: number;
-  readonly draft?: "none" | "model" | "kangaroo" | "layerskip" | "medusa" | "eagle" | ModelFreeName;
+  readonly draft?: "none" | SelfDraftName | ModelFreeName | ModelName;
   /** Layers that draft where the model drafts for itself. */
   readonly exitLayer: number;
   readonly kv: Kv;
@@ -50,16 +56,8 @@ export function readSettings(args: readonly string[]): Settings {
     .addOption(
       new Option(
         "--draft <how>",
-        "who guesses the next tokens (default: model, else lookup)",
-      ).choices([
-        "none",
-        "model",
-        "kangaroo",
-        "layerskip",
-        "medusa",
-        "eagle",
-        ...Object.keys(modelFreeDrafters),
-      ]),
+        "who guesses the next tokens, see below (default: model, else lookup)",
+      ).argParser(draftName),
     )
     .addOption(
       new Option("--kv <policy>", "full, or window:N to keep the last N positions")
@@ -79,10 +77,16 @@ export function readSettings(args: readonly string[]): Settings {
     .option("--exit-layer <n>", "layers that draft, for kangaroo and layerskip", integer(1), 2)
     .option("--json", "print one JSON object and nothing else", false)
     .option("--compare", "run without and with the draft and compare", false)
+    .addHelpText("after", `\nValues of --draft; the text is the same with each:\n${draftHelp()}`)
     .allowExcessArguments(false)
     .configureOutput({ outputError: (text, write) => write(text) })
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   return command.parse(args, { from: "user" }).opts<Settings>();
+}
+
+function draftName(text: string): string {
+  if (draftNames.includes(text)) return text;
+  throw new InvalidArgumentError(`Allowed choices are ${draftNames.join(", ")}.`);
 }
 
 function integer(least: number): (text: string) => number {

@@ -1,14 +1,8 @@
 import { type CachePolicy, InferenceError, type LanguageModel, type Sequence } from "@frugal/core";
-import {
-  type Drafter,
-  draftModel,
-  earlyExitSelfDraft,
-  kangaroo,
-  type SelfDraft,
-} from "@frugal/decoding";
+import { type Drafter, earlyExitSelfDraft, kangaroo, type SelfDraft } from "@frugal/decoding";
 import { loadDraftHead, loadModel, type LoadOptions } from "@frugal/runtime-node";
 
-import { createModelFree, isModelFree } from "./drafters.ts";
+import { createModelFree, createWithModel, isModelFree, isWithModel } from "./drafters.ts";
 import { openHead } from "./open-head.ts";
 import type { Settings } from "./settings.ts";
 
@@ -50,15 +44,15 @@ export async function loadSpeaker(name: DraftName, from: SpeakerSources): Promis
   if (name === "kangaroo" || name === "layerskip") return loadSelfDrafting(name, from);
   if (name === "medusa" || name === "eagle") return loadWithHead(name, from);
   const target = await loadModel(from.model, from.options);
-  const small = name === "model" ? await loadModel(draftOf(name, from), from.draftOptions) : null;
+  const small = isWithModel(name) ? await loadModel(draftOf(name, from), from.draftOptions) : null;
   return {
     maxLength: target.info.maxLength,
     async speak(prompt, cache, drafts) {
       const sequence = await target.createSequence();
       const guesser = drafts ? ((await small?.createSequence()) ?? null) : null;
       const drafter =
-        guesser !== null
-          ? draftModel(guesser, { ...(cache && { cache }) })
+        guesser !== null && isWithModel(name)
+          ? createWithModel(name, guesser, cache)
           : drafts && isModelFree(name)
             ? createModelFree(name, target.info.vocabSize, prompt)
             : null;

@@ -1,13 +1,20 @@
 import { readFileSync } from "node:fs";
 
 import type { LanguageModel } from "@frugal/core";
-import { draftModel, generate, type GenerateOptions } from "@frugal/decoding";
+import { generate, type GenerateOptions } from "@frugal/decoding";
 import { sinksAndRecent } from "@frugal/kv-cache";
 import { loadModel } from "@frugal/runtime-node";
 import { createTokenizer } from "@frugal/tokenizers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { createModelFree, isModelFree, type ModelFreeName } from "../src/drafters.ts";
+import {
+  createModelFree,
+  createWithModel,
+  isModelFree,
+  isWithModel,
+  modelDrafters,
+  modelFreeDrafters,
+} from "../src/drafters.ts";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), "utf8");
@@ -30,19 +37,18 @@ afterAll(async () => {
 /** Ids that follow a prompt, with a drafter by name. */
 async function complete(
   prompt: string,
-  draft: "none" | "model" | ModelFreeName,
+  draft: string,
   options: GenerateOptions,
 ): Promise<number[]> {
   const sequence = await target.createSequence();
   const draftSequence = await small.createSequence();
   const { cache } = options;
   const { ids } = tokenizer.encode(prompt);
-  const drafter =
-    draft === "model"
-      ? draftModel(draftSequence, { ...(cache && { cache }) })
-      : isModelFree(draft)
-        ? createModelFree(draft, target.info.vocabSize, ids)
-        : undefined;
+  const drafter = isWithModel(draft)
+    ? createWithModel(draft, draftSequence, cache ?? null)
+    : isModelFree(draft)
+      ? createModelFree(draft, target.info.vocabSize, ids)
+      : undefined;
   const generation = generate(sequence, ids, {
     ...options,
     ...(drafter && { drafter }),
@@ -56,7 +62,7 @@ async function complete(
   return answer;
 }
 
-test("there are 60 prompts", () => expect(new Set(prompts).size).toBe(60));
+test("there are 66 prompts", () => expect(new Set(prompts).size).toBe(66));
 
 // The setting the model's own generation_config.json recommends, and greedy.
 const settings = {
@@ -80,7 +86,7 @@ describe.for(Object.entries(settings))("%s text", ([, sampling]) => {
   );
 });
 
-test.for(["suffix", "ngram", "recycling", "aded"] as const)(
+test.for([...Object.keys(modelFreeDrafters), ...Object.keys(modelDrafters)])(
   "%s drafts leave the text as it is",
   { timeout: 60_000 },
   async (draft) => {
