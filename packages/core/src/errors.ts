@@ -6,7 +6,8 @@
  * - `format`: a file or a string is not what its format prescribes.
  * - `state`: a method was called in the wrong order, or after `dispose`.
  * - `unsupported`: the model or the device cannot do what was asked.
- * - `backend`: the inference runtime failed; the original error is the `cause`.
+ * - `backend`: the inference runtime, the file system or the network failed; the original error is
+ *   the `cause`.
  */
 export type InferenceErrorCode = "shape" | "range" | "format" | "state" | "unsupported" | "backend";
 

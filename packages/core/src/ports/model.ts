@@ -139,7 +139,8 @@ export interface Sequence {
    * cache looks as if it had been written contiguously; with `"absolute"` they keep the rotary
    * positions they were written with.
    *
-   * @throws {@link InferenceError} `range` if a slot is outside `[0, length)` or not ascending.
+   * @throws {@link InferenceError} `range` if a slot is outside `[0, length)` or not ascending;
+   *   `unsupported` for a subset that the model cannot keep with these positions.
    */
   keep(positions: Uint32Array): Promise<void>;
 

@@ -33,7 +33,7 @@ export interface Export {
 }
 
 /** Writes the graphs. */
-export function exportDecoder(
+function exportDecoder(
   config: ReferenceConfig,
   tensors: TensorMap,
   style: ExportStyle,
