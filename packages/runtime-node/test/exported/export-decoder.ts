@@ -33,11 +33,7 @@ export interface Export {
 }
 
 /** Writes the graphs. */
-function exportDecoder(
-  config: ReferenceConfig,
-  tensors: TensorMap,
-  style: ExportStyle,
-): Export {
+function exportDecoder(config: ReferenceConfig, tensors: TensorMap, style: ExportStyle): Export {
   const weights = new Weights(tensors, style);
   const decoder = new Exporter(config, weights, style).build();
   return {
