@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 
 import { InferenceError } from "@frugal/core";
 import {
+  type BlockQuantization,
   type Checkpoint,
   type LoadProgress,
   type ModelConfig,
@@ -33,24 +34,18 @@ export async function openCheckpoint(
   const files = new FolderFiles(folder);
   const model = await readModelFolder(files);
   const { config } = model;
-  if (model.packing !== null) {
-    if (quantize !== "none") {
-      const message = `quantize: expected "none" for weights packed by ${model.packing.format}`;
-      throw new InferenceError("range", message);
-    }
-    const path = await repackedWeights(
-      folder,
-      files,
-      model,
-      model.packing,
-      cacheFolder,
-      onProgress,
-    );
-    return openBlocks(config, path, model.packing.groupSize, accuracyLevel);
+  const { packing } = model;
+  const stored = storedBlocks(model.metadata, accuracyLevel);
+  if (quantize === "none" && packing !== null) {
+    const path = await repackedWeights(folder, files, model, packing, cacheFolder, onProgress);
+    return openBlocks(config, path, packing.groupSize, accuracyLevel);
   }
   if (quantize === "none") {
     const { weights, weightFolder } = await locate(files, model.weights);
-    return { config, checkpoint: { weights, quantization: null }, weightFolder };
+    return { config, checkpoint: { weights, quantization: stored }, weightFolder };
+  }
+  if (packing !== null || stored !== null) {
+    throw new InferenceError("range", 'quantize: expected "none" for weights that are quantized');
   }
   const options = quantizeOptions(quantize);
   const path = await quantizedWeights(folder, files, model, options, cacheFolder, onProgress);
@@ -72,6 +67,21 @@ async function openBlocks(
     checkpoint: { weights, quantization: { blockSize, accuracyLevel } },
     weightFolder,
   };
+}
+
+/** How the weights lie in a file that `quantizeCheckpoint` or its like wrote; null for others. */
+function storedBlocks(
+  metadata: Readonly<Record<string, string>>,
+  accuracyLevel: 0 | 1 | 4,
+): BlockQuantization | null {
+  const stored = metadata["frugal.block_size"];
+  if (stored === undefined) return null;
+  const blockSize = Number(stored);
+  if ([16, 32, 64, 128, 256].includes(blockSize)) return { blockSize, accuracyLevel };
+  throw new InferenceError(
+    "format",
+    `frugal.block_size: expected 16, 32, 64, 128 or 256, got ${JSON.stringify(stored)}`,
+  );
 }
 
 function quantizeOptions(quantize: "q8" | "q4" | QuantizeOptions): QuantizeOptions {

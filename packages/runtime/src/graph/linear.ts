@@ -66,10 +66,11 @@ function quantizedProduct(
   const blobs: Weight[] = [];
   const scales: Weight[] = [];
   const zeros: Weight[] = [];
-  let bits = 0;
+  const bitsOf = ({ name: part }: Projection): number =>
+    ((checkpoint.weights.get(`${part}.weight.quantized`)?.shape[2] ?? 0) * 8) / blockSize;
+  const bits = bitsOf(projections[0]!);
+  if (projections.some((projection) => bitsOf(projection) !== bits)) return null;
   for (const { name: part, outputs } of projections) {
-    const blob = checkpoint.weights.get(`${part}.weight.quantized`);
-    bits = ((blob?.shape[2] ?? 0) * 8) / blockSize;
     const shape = [outputs, blocks, (blockSize * bits) / 8];
     blobs.push(requireWeight(checkpoint.weights, `${part}.weight.quantized`, shape));
     scales.push(requireWeight(checkpoint.weights, `${part}.weight.scales`, [outputs, blocks]));

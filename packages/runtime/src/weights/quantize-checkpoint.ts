@@ -9,6 +9,7 @@ import {
   type CheckpointStreams,
   floatType,
   readWhole,
+  storedTensors,
   writeCheckpoint,
 } from "./write-checkpoint.ts";
 
@@ -60,7 +61,8 @@ export async function quantizeCheckpoint(
   }
   const head = block(headProjection(config), headBits);
   groups.push([{ ...head, name: `${config.names.head}.weight` }]);
-  await writeCheckpoint(config, weights, groups, new Map(), blockSize, { read, write, onProgress });
+  const whole = storedTensors(config, weights, [], read);
+  await writeCheckpoint(groups, whole, blockSize, { write, onProgress });
 }
 
 function checkBits(name: string, bits: number): void {

@@ -11,6 +11,7 @@ import {
   type BlockTensor,
   type CheckpointStreams,
   readWhole,
+  storedTensors,
   writeCheckpoint,
 } from "./write-checkpoint.ts";
 
@@ -33,9 +34,9 @@ export async function repackCheckpoint(
       group.map((projection) => block(weights, projection, packing, streams.read)),
     ),
   ).flat();
-  const { name, outputs, inputs } = headProjection(config);
-  const whole = config.tieWordEmbeddings ? [] : [[`${name}.weight`, [outputs, inputs]] as const];
-  await writeCheckpoint(config, weights, groups, new Map(whole), packing.groupSize, streams);
+  const heads = config.tieWordEmbeddings ? [] : [headProjection(config)];
+  const whole = storedTensors(config, weights, heads, streams.read);
+  await writeCheckpoint(groups, whole, packing.groupSize, streams);
 }
 
 function block(

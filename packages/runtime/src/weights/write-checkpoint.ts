@@ -1,7 +1,7 @@
 import { InferenceError } from "@frugal/core";
 
 import { wholeModel } from "../architectures/model-part.ts";
-import { otherTensors } from "../architectures/projections.ts";
+import { otherTensors, type Projection } from "../architectures/projections.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 import type { QuantizedMatrix } from "./quantize-blocks.ts";
 import { requireWeight, type Weight, type WeightMap } from "./weight-map.ts";
@@ -19,6 +19,15 @@ export interface BlockTensor {
   readonly encode: () => Promise<QuantizedMatrix>;
 }
 
+/** A tensor that is written as it is. */
+export interface WholeTensor {
+  readonly name: string;
+  readonly dtype: "F32" | "F16" | "BF16";
+  readonly shape: readonly number[];
+  /** Its bytes; called in the order of the file. */
+  readonly bytes: () => Promise<Uint8Array>;
+}
+
 /** Where a checkpoint is read from and written to. */
 export interface CheckpointStreams {
   /** Bytes of a weight. */
@@ -32,41 +41,37 @@ export interface CheckpointStreams {
 /**
  * Writes a checkpoint with linear weights in blocks as one safetensors file: for a weight `X` the
  * tensors `X.quantized` (U8, layout of `MatMulNBits`), `X.scales` (F32) and perhaps `X.zeros` (U8);
- * `whole` and what else the model needs as it was. Those of a group lie side by side, so that the
- * graph can join their products. Memory is that of the largest group.
+ * `whole` before them. Those of a group lie side by side, so that the graph can join their products.
+ * Memory is that of the largest tensor, and of the scales of a group.
  */
 export async function writeCheckpoint(
-  config: ModelConfig,
-  weights: WeightMap,
   groups: readonly (readonly BlockTensor[])[],
-  whole: ReadonlyMap<string, readonly number[]>,
+  whole: readonly WholeTensor[],
   blockSize: number,
-  { read, write, onProgress }: CheckpointStreams,
+  { write, onProgress }: Pick<CheckpointStreams, "write" | "onProgress">,
 ): Promise<void> {
-  const kept = [...otherTensors(config, wholeModel(config)), ...whole].map(
-    ([name, shape]) => [name, requireWeight(weights, name, shape)] as const,
-  );
   const planned = [
-    ...kept.map(([name, weight]) => planWhole(name, weight)),
+    ...whole.map(({ name, dtype, shape }) => plan(name, dtype, shape)),
     ...groups.flatMap((group) => planGroup(group, blockSize)),
   ];
   await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
   let done = 0;
-  const total = kept.length + groups.flat().length;
-  for (const [name, weight] of kept) {
-    await write(await readWhole(read, name, weight));
+  const total = whole.length + groups.flat().length;
+  for (const { bytes } of whole) {
+    await write(await bytes());
     onProgress?.(++done / total);
   }
   for (const group of groups) {
-    const matrices: QuantizedMatrix[] = [];
+    const scales: Uint8Array[] = [];
+    const zeros: Uint8Array[] = [];
     for (const { encode } of group) {
       const matrix = await encode();
       await write(matrix.blob);
-      matrices.push(matrix);
+      scales.push(new Uint8Array(matrix.scales.buffer));
+      if (matrix.zeros !== undefined) zeros.push(matrix.zeros);
       onProgress?.(++done / total);
     }
-    for (const { scales } of matrices) await write(new Uint8Array(scales.buffer));
-    for (const { zeros } of matrices) if (zeros !== undefined) await write(zeros);
+    for (const bytes of [...scales, ...zeros]) await write(bytes);
   }
 }
 
@@ -84,8 +89,22 @@ export async function readWhole(
   );
 }
 
-function planWhole(name: string, { dtype, shape, length }: Weight): PlannedTensor {
-  return { name, dtype: floatType(name, dtype), shape, length };
+/** What a decoder has besides its projections, and perhaps some of these, as it is stored. */
+export function storedTensors(
+  config: ModelConfig,
+  weights: WeightMap,
+  projections: readonly Projection[],
+  read: CheckpointStreams["read"],
+): readonly WholeTensor[] {
+  const shapes = new Map(otherTensors(config, wholeModel(config)));
+  for (const { name, outputs, inputs } of projections) {
+    shapes.set(`${name}.weight`, [outputs, inputs]);
+  }
+  return [...shapes].map(([name, shape]) => {
+    const weight = requireWeight(weights, name, shape);
+    const dtype = floatType(name, weight.dtype);
+    return { name, dtype, shape, bytes: () => readWhole(read, name, weight) };
+  });
 }
 
 function planGroup(group: readonly BlockTensor[], blockSize: number): PlannedTensor[] {
@@ -103,9 +122,13 @@ function planGroup(group: readonly BlockTensor[], blockSize: number): PlannedTen
   ];
 }
 
-function plan(name: string, dtype: "U8" | "F32", shape: readonly number[]): PlannedTensor {
-  const size = shape.reduce((product, dim) => product * dim, 1);
-  return { name, dtype, shape, length: dtype === "F32" ? 4 * size : size };
+function plan(
+  name: string,
+  dtype: PlannedTensor["dtype"],
+  shape: readonly number[],
+): PlannedTensor {
+  const size = { F32: 4, F16: 2, BF16: 2, U8: 1 }[dtype];
+  return { name, dtype, shape, length: shape.reduce((product, dim) => product * dim, size) };
 }
 
 /** @throws {@link InferenceError} `unsupported` for another type than these. */
