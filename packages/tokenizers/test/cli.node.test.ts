@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeGguf } from "./gguf-writer.ts";
 
 const main = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
 const tiny = fileURLToPath(new URL("../../../models/frugal-tiny/", import.meta.url));
@@ -132,6 +133,40 @@ describe("what it answers", { timeout: 60_000 }, () => {
     expect(await output("encode", path, "Boats")).toBe("2 5 6 3\n");
     await writeFile(join(folder, "tokenizer_config.json"), '{"do_lower_case": false}');
     expect(await output("encode", path, "Boats")).toBe("2 1 3\n");
+  });
+
+  test("the vocabulary of a GGUF file", async () => {
+    const path = join(folder, "model.gguf");
+    const tokens = ["<unk>", "<s>", "</s>", "\u2581", "a", "b", "ab", "\u2581ab"];
+    await writeFile(
+      path,
+      writeGguf({
+        "general.architecture": [8, "llama"],
+        "tokenizer.ggml.model": [8, "llama"],
+        "tokenizer.ggml.tokens": [9, [8, tokens]],
+        "tokenizer.ggml.scores": [9, [6, tokens.map((_, id) => -id)]],
+        "tokenizer.ggml.token_type": [9, [5, tokens.map((_, id) => [2, 3, 3][id] ?? 1)]],
+        "tokenizer.ggml.bos_token_id": [4, 1],
+        "tokenizer.ggml.unknown_token_id": [4, 0],
+      }),
+    );
+    expect(await output("encode", path, "ab ba")).toBe("1 7 3 5 4\n");
+    expect(await output("decode", path, "7", "3", "5", "4")).toBe("ab ba\n");
+    expect(await output("count", path, "--no-template", "ab")).toBe("1\n");
+    const converted = join(folder, "from-gguf.json");
+    expect(await output("convert", path, "-o", converted)).toBe("");
+    expect(await output("encode", converted, "ab ba")).toBe("1 7 3 5 4\n");
+    expect(await output("compare", path, converted, "ab ba")).toContain("the same ids");
+    await writeFile(path, "GGUF");
+    const { code, stderr } = await run("encode", path, "x");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error: [^\n]+expected the metadata of GGUF, got a file cut short\n$/);
+  });
+
+  test("its version", async () => {
+    const file = new URL("../package.json", import.meta.url);
+    const { version } = JSON.parse(await readFile(file, "utf8")) as { version: string };
+    expect(await output("--version")).toBe(`${version}\n`);
   });
 
   test("help", async () => {

@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
+import { parseGgufMetadata } from "../src/cli/gguf-file.ts";
 import { createTokenizer, fromGgufVocabulary, type Tokenizer } from "../src/index.ts";
 import { smallTokenizer } from "./byte-vocabulary.ts";
 import { writeCharsmap } from "./charsmap-writer.ts";
-import { readGgufMetadata } from "./gguf-file.ts";
 
 const data = new URL("../../../../shared/oracles/tokenizers/gguf/", import.meta.url);
 const reason = existsSync(data) ? "" : " (skipped: no ../shared/oracles/tokenizers here)";
@@ -20,7 +20,7 @@ describe.skipIf(reason !== "")(`vocabularies of llama.cpp${reason}`, () => {
     ["bert-bge", "ggml-vocab-bert-bge.gguf"],
   ])("%s", (name, path) => {
     const file = path.endsWith(".gz") ? gunzipSync(read(path)) : read(path);
-    const tokenizer = fromGgufVocabulary(readGgufMetadata(file));
+    const tokenizer = fromGgufVocabulary(parseGgufMetadata(file, name)!);
     const texts = read(`ggml-vocab-${name}.gguf.inp`).toString().split("\n__ggml_vocab_test__\n");
     const lines = read(`ggml-vocab-${name}.gguf.out`).toString().split("\n");
     expect(texts.length).toBeGreaterThan(40);

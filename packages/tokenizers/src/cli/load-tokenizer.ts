@@ -3,14 +3,17 @@ import { basename, dirname, extname, join } from "node:path";
 import { InferenceError } from "@frugal/core";
 import {
   createTokenizer,
+  fromGgufVocabulary,
   fromLegacyBpe,
   fromSentencePiece,
   fromTiktoken,
   fromWordPieceVocabulary,
+  type GgufMetadata,
   type Tokenizer,
   tiktokenEncoding,
   type TiktokenEncodingName,
 } from "@frugal/tokenizers";
+import { readGgufFile } from "./gguf-file.ts";
 
 /** What a configuration says about case. */
 function saidIn(config: string): unknown {
@@ -22,7 +25,14 @@ function saidIn(config: string): unknown {
 }
 
 /** What a folder is searched for, in this order. */
-const NAMES = [/^tokenizer\.json$/, /\.model$/, /\.tiktoken$/, /^vocab\.json$/, /^vocab\.txt$/];
+const NAMES = [
+  /^tokenizer\.json$/,
+  /\.model$/,
+  /\.tiktoken$/,
+  /^vocab\.json$/,
+  /^vocab\.txt$/,
+  /\.gguf$/,
+];
 
 /**
  * Reads the tokenizer at a path: a file, recognised by its name, or a folder with such a file in it.
@@ -51,12 +61,22 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       const ranks = await readText(file);
       return fromTiktoken(ranks, tiktokenEncoding(encodingName(file)));
     }
+    case ".gguf":
+      return fromGgufVocabulary(await readMetadata(file));
     default:
       throw new InferenceError(
         "unsupported",
-        `${file}: expected a tokenizer.json, a .model, a .tiktoken, a vocab.txt, a vocab.json with ` +
-          "a merges.txt beside it, or a folder with one of them, got another name",
+        `${file}: expected a tokenizer.json, a .model, a .tiktoken, a .gguf, a vocab.txt, a vocab.json ` +
+          "with a merges.txt beside it, or a folder with one of them, got another name",
       );
+  }
+}
+
+async function readMetadata(file: string): Promise<GgufMetadata> {
+  try {
+    return await readGgufFile(file);
+  } catch (cause) {
+    throw InferenceError.is(cause) ? cause : unreadable(file, cause);
   }
 }
 

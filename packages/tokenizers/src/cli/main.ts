@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { text as readStream } from "node:stream/consumers";
 import { InferenceError } from "@frugal/core";
 import { countTokens, type EncodeOptions, type Tokenizer } from "@frugal/tokenizers";
@@ -33,6 +34,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 function program(): Command {
   const root = new Command("frugal-tokenizers")
     .description("Text to token ids and back, from any file of a tokenizer or the folder it is in.")
+    .version(ownVersion(), "-V, --version", "print the version of the package")
     .exitOverride()
     .showSuggestionAfterError(false);
   reading(root.command("encode"), "Print the ids of texts, a line for each.").action(encode);
@@ -64,6 +66,12 @@ function program(): Command {
     .option("--json", "print a JSON object for each text", false)
     .action(compare);
   return root;
+}
+
+/** What the package's own description says, which is there with a build and without. */
+function ownVersion(): string {
+  const description: unknown = createRequire(import.meta.url)("@frugal/tokenizers/package.json");
+  return (description as { readonly version: string }).version;
 }
 
 function reading(command: Command, description: string): Command {
