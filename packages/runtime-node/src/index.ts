@@ -3,21 +3,18 @@
  *
  * @module
  */
-export type { LoadProgress } from "@frugal/runtime";
 export {
   createChatTemplate,
   type ChatMessage,
   type ChatTemplate,
+  type DownloadProgress,
   type EncoderInput,
+  type LoadProgress,
   type VisionEncoder,
 } from "@frugal/runtime";
 export type { Device } from "./devices.ts";
 export { FolderFiles } from "./folder-files.ts";
-export {
-  downloadModel,
-  type DownloadOptions,
-  type DownloadProgress,
-} from "./hub/download-model.ts";
+export { downloadModel, type DownloadOptions } from "./hub/download-model.ts";
 export type { HubOptions } from "./hub/hub-settings.ts";
 export { type DraftHeadOptions, type LoadedDraftHead, loadDraftHead } from "./load-draft-head.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";

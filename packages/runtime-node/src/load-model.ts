@@ -2,7 +2,7 @@ import type { AttentionPolicy, LanguageModel } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
-import { downloadModel, type DownloadProgress } from "./hub/download-model.ts";
+import { downloadModel } from "./hub/download-model.ts";
 import type { HubOptions } from "./hub/hub-settings.ts";
 import { loadInline } from "./load-inline.ts";
 import { loadInWorker } from "./load-in-worker.ts";
@@ -59,7 +59,7 @@ export interface LoadOptions extends LayoutOptions {
   readonly chunk?: number;
   /** Where models of the Hub come from and are kept. */
   readonly hub?: HubOptions;
-  readonly onProgress?: (progress: DownloadProgress | LoadProgress) => void;
+  readonly onProgress?: (progress: LoadProgress) => void;
   /** Ends a download at once; an abort while the model is loaded takes effect when it is. */
   readonly signal?: AbortSignal;
 }

@@ -66,7 +66,7 @@ export { type ModelSummary, summarizeModel } from "./onnx/model-summary.ts";
 export type { Ort } from "./onnx/ort.ts";
 export { relocateWeights } from "./onnx/relocate-weights.ts";
 export { connectModel, type Connection, type ConnectionHooks } from "./remote/connect-model.ts";
-export type { LoadProgress, ModelPort } from "./remote/protocol.ts";
+export type { DownloadProgress, LoadProgress, ModelPort } from "./remote/protocol.ts";
 export { serveModel } from "./remote/serve-model.ts";
 export { selfTest } from "./self-test.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";

@@ -67,7 +67,10 @@ export function createLanguageModel(
     rules,
     keyFrequencies: keyFrequencies(config, rules)?.slice(from, to) ?? null,
     chunk: options.chunk ?? 256,
-    feeds: new BlockFeedsPool(ort, info, rules, part.tokens),
+    feeds: new BlockFeedsPool(ort, info, rules, {
+      ids: part.tokens,
+      positions: part.tokens && config.learnedPositions,
+    }),
     logitFeeds: new LogitFeeds(ort, ids?.length ?? info.vocabSize),
     features: config.features,
     vocabulary: ids && { ids, size: info.vocabSize },

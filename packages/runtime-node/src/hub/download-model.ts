@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
+import type { DownloadProgress } from "@frugal/runtime";
 
 import { checkFolder } from "../folder-files.ts";
 import { type LayoutOptions, modelLayout } from "../model-layout.ts";
@@ -14,17 +15,6 @@ import { type ModelSource, parseModelSource } from "./model-source.ts";
 import type { Origin } from "./origin.ts";
 import { defaultPolicy, type RetryPolicy } from "./retry.ts";
 import { webFolder, webOrigin } from "./web-origin.ts";
-
-/** What a download has done so far. */
-export interface DownloadProgress {
-  readonly phase: "download";
-  /** Part of the bytes that are there, of those known to be needed; from 0 to 1. */
-  readonly fraction: number;
-  /** The file that is coming. */
-  readonly file: string;
-  readonly bytes: number;
-  readonly totalBytes: number;
-}
 
 /** How {@link downloadModel} gets a model. */
 export interface DownloadOptions extends LayoutOptions {

@@ -47,13 +47,26 @@ export interface RemoteFailure {
   readonly message: string;
 }
 
-/** How far loading is. */
-export interface LoadProgress {
-  /** What is being done. */
-  readonly phase: "quantize" | "load";
-  /** Part of the phase that is done, in `[0, 1]`. */
+/** What a download has done so far. */
+export interface DownloadProgress {
+  readonly phase: "download";
+  /** Part of the bytes that are there, of those known to be needed; from 0 to 1. */
   readonly fraction: number;
+  /** The file that is coming. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly totalBytes: number;
 }
+
+/** How far loading is. */
+export type LoadProgress =
+  | DownloadProgress
+  | {
+      /** What is being done. */
+      readonly phase: "quantize" | "load";
+      /** Part of the phase that is done, in `[0, 1]`. */
+      readonly fraction: number;
+    };
 
 /** Server to client: first progress and `ready` or `failed`, then answers. */
 export type Response =

@@ -21,6 +21,12 @@ export interface BlockFeeds {
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
+/** Which inputs the graph has: onnxruntime-web refuses others. */
+interface TakenInputs {
+  readonly ids: boolean;
+  readonly positions: boolean;
+}
+
 /** Block sizes whose buffers are kept: drafts are short, prefill chunks come in one size. */
 const keptSizes = 32;
 
@@ -36,18 +42,18 @@ export class BlockFeedsPool {
   readonly #rules: readonly AttentionRule[];
   readonly #hiddenSize: number;
   readonly #group: number;
-  readonly #takesIds: boolean;
+  readonly #takes: TakenInputs;
   readonly #kept = new Map<number, BlockFeeds>();
 
   constructor(
     ort: Ort,
     { hiddenSize, heads, kvHeads }: ModelInfo,
     rules: readonly AttentionRule[],
-    takesIds: boolean,
+    takes: TakenInputs,
   ) {
     this.#ort = ort;
     this.#rules = rules;
-    this.#takesIds = takesIds;
+    this.#takes = takes;
     this.#hiddenSize = hiddenSize;
     this.#group = heads / kvHeads;
   }
@@ -74,8 +80,8 @@ export class BlockFeedsPool {
     const embeddingRows = embeddings.length / this.#hiddenSize;
     const positions = new Int32Array(rows);
     const tensors: Record<string, Tensor> = {
-      positions: new Tensor("int32", positions, [rows]),
-      ...(this.#takesIds && { input_ids: new Tensor("int32", ids, [ids.length]) }),
+      ...(this.#takes.positions && { positions: new Tensor("int32", positions, [rows]) }),
+      ...(this.#takes.ids && { input_ids: new Tensor("int32", ids, [ids.length]) }),
       input_embeddings: new Tensor("float32", embeddings, [embeddingRows, this.#hiddenSize]),
     };
     const biasRows = rows * this.#group;

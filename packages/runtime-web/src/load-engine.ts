@@ -1,0 +1,70 @@
+import { InferenceError, type LanguageModel } from "@frugal/core";
+import { createLanguageModel, type LoadProgress, modelInfo, selfTest } from "@frugal/runtime";
+
+import type { EngineStart } from "./engine-start.ts";
+import { filesAt } from "./files/open-files.ts";
+import { configureOrt, type OrtWeb } from "./ort-web.ts";
+import { type GraphPlan, planGraph } from "./plan-graph.ts";
+
+/** Models below this size run on one thread: their steps are over before a second one helps. */
+const singleThreadParameters = 4_000_000;
+
+/** Loads a model on the calling thread; see {@link loadModel}. */
+export async function loadEngine(
+  ort: OrtWeb,
+  { address, engine, scripts }: EngineStart,
+  onProgress: (progress: LoadProgress) => void,
+  signal?: AbortSignal,
+): Promise<LanguageModel> {
+  const { chunk = 256, attention } = engine;
+  checkCount("chunk", chunk);
+  if (engine.threads !== undefined) checkCount("threads", engine.threads);
+  checkAccuracyLevel(engine.accuracyLevel);
+  const files = filesAt(address, { onProgress, ...(signal && { signal }) });
+  const plan = await planGraph(files, engine, onProgress);
+  signal?.throwIfAborted();
+  onProgress({ phase: "load", fraction: 0 });
+  const small = modelInfo(plan.config, plan.part).parameters < singleThreadParameters;
+  configureOrt(ort, scripts, engine.threads ?? (small ? 1 : 0));
+  const session = await createSession(ort, plan);
+  const run = {
+    chunk,
+    ...(attention === undefined ? {} : { attention }),
+    clock: () => performance.now(),
+    pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
+  };
+  const model = createLanguageModel(ort, session, plan.config, run, plan.part);
+  try {
+    await selfTest(model);
+    signal?.throwIfAborted();
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
+  onProgress({ phase: "load", fraction: 1 });
+  return model;
+}
+
+async function createSession(ort: OrtWeb, { graph, weights }: GraphPlan) {
+  try {
+    return await ort.InferenceSession.create(graph, {
+      executionProviders: ["wasm"],
+      externalData: [...weights],
+      logSeverityLevel: 3,
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
+  }
+}
+
+function checkAccuracyLevel(level: number = 4): void {
+  if (level === 0 || level === 1 || level === 4) return;
+  throw new InferenceError("range", `accuracyLevel: expected 0, 1 or 4, got ${level}`);
+}
+
+function checkCount(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InferenceError("range", `${name}: expected a positive integer, got ${value}`);
+  }
+}

@@ -1,0 +1,93 @@
+import type { AttentionPolicy, LanguageModel } from "@frugal/core";
+import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
+
+import { addressOf, type HubOptions, type ModelSource } from "./files/model-source.ts";
+import { baseUrl } from "./files/open-files.ts";
+import { loadInWorker } from "./load-in-worker.ts";
+import { loadOnPage } from "./load-on-page.ts";
+
+/** How {@link loadModel} loads and runs a model. */
+export interface LoadOptions {
+  /**
+   * Threads of the WebAssembly engine. They need a page that is cross-origin isolated; on others
+   * there is one. Default: one for models under four million parameters, whose steps are shorter
+   * than waking a second thread pays for; otherwise ONNX Runtime's choice, half the cores up to
+   * four. The first model of a page decides for those that run `inline`.
+   */
+  readonly threads?: number;
+  /**
+   * Weights in blocks of 4 or 8 bits, quantized when loaded; default `"none"`: as stored. `"q4"`
+   * keeps the head in 8 bits.
+   */
+  readonly quantize?: "none" | "q8" | "q4" | QuantizeOptions;
+  /**
+   * Type of the activations in quantized products: 4 (default) int8; 1 float32, closer to the
+   * unquantized result and slower.
+   */
+  readonly accuracyLevel?: 0 | 1 | 4;
+  /**
+   * Which cached rows layers attend to in long texts, a policy of `@frugal/kv-cache`; built into the
+   * graph. Default: all of them.
+   */
+  readonly attention?: AttentionPolicy;
+  /**
+   * Only the layers `[from, to)`, or all from `from` on, with the final norm and the head. From
+   * layer 0 on it takes tokens; above, hidden states as `Block.embeddings`. Default: all layers.
+   */
+  readonly layers?: readonly [from: number, to?: number];
+  /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
+  readonly chunk?: number;
+  /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */
+  readonly inline?: boolean;
+  /**
+   * URL of ONNX Runtime's script, `ort.wasm.bundle.min.mjs`, for pages without a bundler; its
+   * `.wasm` file lies beside it. Default: what the bundler or the page's import map says.
+   */
+  readonly ort?: string | URL;
+  /** Folder of ONNX Runtime's `.wasm` file, where it does not lie beside the script. */
+  readonly wasmFolder?: string | URL;
+  /** Where models of the Hub come from. */
+  readonly hub?: HubOptions;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Told, in a sentence, what makes this page slower than it could be. */
+  readonly onHint?: (hint: string) => void;
+  /** Ends loading at once. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Loads a model: `config.json` with `model.safetensors` (or shards) becomes a graph that is built in
+ * memory and refers to the weights as they were fetched; nothing is converted.
+ *
+ * The engine runs in a worker of its own, so that the page stays responsive. `dispose` ends it.
+ *
+ * Memory: the weights as stored, widened to float32 or quantized, in the engine; while loading, the
+ * files too.
+ *
+ * @throws the signal's reason; {@link InferenceError} `format` for files that are missing,
+ *   truncated or malformed; `unsupported` for an architecture, a weight type or a source that cannot
+ *   be loaded; `range` for options; `backend` if ONNX Runtime, the network or a server fails.
+ */
+export async function loadModel(
+  source: ModelSource,
+  options: LoadOptions = {},
+): Promise<LanguageModel> {
+  const { inline = false, hub, onProgress = () => {}, onHint, signal, ...rest } = options;
+  signal?.throwIfAborted();
+  const address = addressOf(source, baseUrl(), hub);
+  if (rest.threads !== 1 && !globalThis.crossOriginIsolated) {
+    onHint?.(
+      "WebAssembly runs on one thread: serve the page with Cross-Origin-Opener-Policy: same-origin " +
+        "and Cross-Origin-Embedder-Policy: require-corp for more",
+    );
+  }
+  const { ort, wasmFolder, ...engine } = rest;
+  const absolute = (url: string | URL | undefined) => url && new URL(url, baseUrl()).href;
+  const start = {
+    address,
+    engine,
+    scripts: { ort: absolute(ort) ?? null, wasmFolder: absolute(wasmFolder) ?? null },
+  };
+  const load = inline ? loadOnPage : loadInWorker;
+  return load(start, onProgress, signal);
+}

@@ -1,0 +1,27 @@
+import { InferenceError, type LanguageModel } from "@frugal/core";
+import type { LoadProgress } from "@frugal/runtime";
+
+import type { EngineStart } from "./engine-start.ts";
+import { loadEngine } from "./load-engine.ts";
+import { importOrtFrom, type OrtWeb } from "./ort-web.ts";
+
+/** Loads a model on the page's own thread; see {@link loadModel}. */
+export async function loadOnPage(
+  start: EngineStart,
+  onProgress: (progress: LoadProgress) => void,
+  signal?: AbortSignal,
+): Promise<LanguageModel> {
+  const { ort: url } = start.scripts;
+  const ort = await (url === null ? importOrt() : importOrtFrom(url));
+  return loadEngine(ort, start, onProgress, signal);
+}
+
+async function importOrt(): Promise<OrtWeb> {
+  try {
+    return await import("onnxruntime-web/wasm");
+  } catch (cause) {
+    throw new InferenceError("backend", `onnxruntime-web could not be loaded: ${String(cause)}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,22 @@
+import { serveModel } from "@frugal/runtime";
+
+import type { EngineStart, OrtScripts } from "./engine-start.ts";
+import { loadEngine } from "./load-engine.ts";
+import type { OrtWeb } from "./ort-web.ts";
+
+/** First message to a worker: what to load, and the port that everything else goes through. */
+export interface WorkerStart extends EngineStart {
+  readonly port: MessagePort;
+}
+
+/** Waits, in a worker, for what to load, and answers calls until the worker is terminated. */
+export function serveEngine(importOrt: (scripts: OrtScripts) => Promise<OrtWeb>): void {
+  const begin = ({ data }: MessageEvent<WorkerStart>): void => {
+    const { port, ...start } = data;
+    void serveModel(port, async (onProgress) =>
+      loadEngine(await importOrt(start.scripts), start, onProgress),
+    );
+    port.start();
+  };
+  globalThis.addEventListener("message", begin as (event: Event) => void, { once: true });
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "tsup";
+
+const shared = {
+  format: ["esm"],
+  sourcemap: true,
+  target: "es2022",
+  platform: "browser",
+} as const;
+
+export default defineConfig([
+  { ...shared, entry: ["src/index.ts"], dts: true, clean: true },
+  // Workers are scripts of their own, started by the file beside them. Import maps do not reach
+  // them, so they carry everything but ONNX Runtime.
+  { ...shared, entry: ["src/worker.ts", "src/plain-worker.ts"], noExternal: [/^@/] },
+]);
