@@ -151,6 +151,30 @@ describe.each(policies)("%s", (_, policy) => {
   });
 });
 
+test.each(policies.filter(([name]) => !name.includes(" ")))(
+  "%s: steps that are aborted again and again leave nothing behind",
+  async (_, policy) => {
+    const [model, oracle] = [await load(policy), await reference(policy)];
+    const pair = [await model.createSequence(), await oracle.createSequence()] as const;
+    await read(pair, 99, policy);
+    await compare(pair, 3);
+    for (let i = 0; i < 10; i++) {
+      const controller = new AbortController();
+      const block = { tokens: text.slice(0, 200) };
+      const step = pair[0].step(block, { logits: "none", signal: controller.signal });
+      controller.abort();
+      await expect(step).rejects.toThrow("abort");
+      expect(pair[0].length).toBe(102);
+      // What is chosen after a step that was given up must not depend on it.
+      for (const sequence of pair)
+        await sequence.keep(Uint32Array.from({ length: 60 }, (__, j) => j));
+      await read(pair, 99, policy);
+      await compare(pair, 3);
+    }
+    await model.dispose();
+  },
+);
+
 test("a policy that names layers the model does not have is refused", async () => {
   const policy = tidalDecode({ budget: 8, selectAt: [1, 4] });
   await expect(load(policy)).rejects.toThrow("selectAt: expected layers below 4, got 4");
