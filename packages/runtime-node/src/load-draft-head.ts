@@ -17,12 +17,12 @@ import {
 
 import { checkDevice, type Device } from "./devices.ts";
 import { FolderFiles } from "./folder-files.ts";
-import { checkCount, threadsFor } from "./load-inline.ts";
+import { checkCount } from "./load-inline.ts";
 import { downloadModel } from "./hub/download-model.ts";
 import type { HubOptions } from "./hub/hub-settings.ts";
 import { locate, openCheckpoint } from "./open-checkpoint.ts";
 import { importOrt } from "./ort-node.ts";
-import { createSession } from "./session.ts";
+import { createSession, threadsFor } from "./session.ts";
 import { commonFolder, within } from "./weight-folders.ts";
 
 /** How {@link loadDraftHead} runs a head. */

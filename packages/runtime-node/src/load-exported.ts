@@ -18,23 +18,28 @@ import {
   summarizeModel,
 } from "@frugal/runtime";
 
+import type { Device } from "./devices.ts";
+import { FolderFiles } from "./folder-files.ts";
+import type { OnnxLayout } from "./model-layout.ts";
+import { onPath } from "./on-path.ts";
+import type { OrtNode } from "./ort-node.ts";
 import {
   createFileSession,
   createSession,
   locateData,
   type Session,
-  type SessionOptions,
+  threadsFor,
 } from "./session.ts";
-import { FolderFiles } from "./folder-files.ts";
-import type { OnnxLayout } from "./model-layout.ts";
-import { onPath } from "./on-path.ts";
-import type { OrtNode } from "./ort-node.ts";
 
 /** Graphs from this size on are opened as files and left as they are, which spares a copy. */
 const largestEdited = 2 ** 30;
 
 /** How an exported model is opened and run. */
-export interface ExportedOptions extends RunOptions, SessionOptions {}
+export interface ExportedOptions extends RunOptions {
+  readonly device: Device;
+  /** Default: by the size of the model. */
+  readonly threads?: number;
+}
 
 /**
  * Opens graphs that other tools exported as a {@link LanguageModel}.
@@ -56,7 +61,9 @@ export async function loadExported(
   try {
     let embedding: Session | null = null;
     if (layout.embedding !== null && opened.signature.embeddings !== null) {
-      embedding = await createFileSession(ort, folder, layout.embedding, options);
+      // A table look-up: nothing to share between threads.
+      const single = { device: options.device, threads: 1 };
+      embedding = await createFileSession(ort, folder, layout.embedding, single);
       sessions.push(embedding);
     }
     const { signature, facts, hasTop } = opened;
@@ -82,17 +89,23 @@ async function openDecoder(
   folder: string,
   layout: OnnxLayout,
   configs: ExportedConfigs,
-  options: ExportedOptions,
+  { device, threads }: ExportedOptions,
 ): Promise<OpenDecoder> {
   const path = join(folder, layout.decoder);
   const rename = genaiNames(configs.genai);
   const { size } = await onPath(path, (file) => stat(file));
   if (size >= largestEdited) {
+    const options = { device, threads: threads ?? 0 };
     const session = await createFileSession(ort, folder, layout.decoder, options);
-    const signature = decoderSignature(session.inputMetadata, session.outputMetadata, rename);
-    return { session, signature, facts: exportedFacts(signature, configs, 0), hasTop: false };
+    try {
+      const signature = decoderSignature(session.inputMetadata, session.outputMetadata, rename);
+      return { session, signature, facts: exportedFacts(signature, configs, 0), hasTop: false };
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
   }
-  const bytes = new Uint8Array(await onPath(path, (file) => readFile(file)));
+  const bytes = await onPath(path, (file) => readFile(file));
   const { opset, weights, locations, inputs, outputs } = summarizeModel(bytes);
   const signature = decoderSignature(inputs, outputs, rename);
   const facts = exportedFacts(signature, configs, weights);
@@ -101,6 +114,7 @@ async function openDecoder(
   const moved =
     locations.length === 0 ? bytes : relocateWeights(bytes, (name) => data.names.get(name)!);
   const edited = hasTop ? addReducedLogits(moved, signature, facts.info.vocabSize) : moved;
+  const options = { device, threads: threads ?? threadsFor(weights) };
   const session = await createSession(ort, edited, data.folder, options);
   return { session, signature, facts, hasTop };
 }

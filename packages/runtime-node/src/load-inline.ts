@@ -14,16 +14,13 @@ import { loadExported } from "./load-exported.ts";
 import type { LoadOptions } from "./load-model.ts";
 import { importOrt } from "./ort-node.ts";
 import { planGraph } from "./plan-graph.ts";
-import { createSession } from "./session.ts";
+import { createSession, threadsFor } from "./session.ts";
 
 /** Options that can be sent to a worker. */
 export type EngineOptions = Omit<
   LoadOptions,
   "hub" | "inline" | "onProgress" | "signal" | "adapterOf"
 > & { readonly adapterOf?: string };
-
-/** Models below this size run on one thread: their steps are over before a second one helps. */
-const singleThreadParameters = 4_000_000;
 
 /** Loads a model on the calling thread; see {@link loadModel}. */
 export async function loadInline(
@@ -50,7 +47,8 @@ export async function loadInline(
   if (layout.kind === "onnx") {
     checkExportable(options);
     onProgress({ phase: "load", fraction: 0 });
-    const session = { device, threads: options.threads ?? 0 };
+    const { threads } = options;
+    const session = { device, ...(threads !== undefined && { threads }) };
     const model = await loadExported(ort, folder, layout, { ...run, ...session });
     onProgress({ phase: "load", fraction: 1 });
     return model;
@@ -68,11 +66,6 @@ export async function loadInline(
   }
   onProgress({ phase: "load", fraction: 1 });
   return model;
-}
-
-/** How many threads a model of this size runs on; 0 is ONNX Runtime's choice. */
-export function threadsFor(parameters: number): number {
-  return parameters < singleThreadParameters ? 1 : 0;
 }
 
 /** @throws {@link InferenceError} `unsupported` for options that need a graph that is built here. */

@@ -18,6 +18,14 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
+/** Models below this size run on one thread: their steps are over before a second one helps. */
+const singleThreadParameters = 4_000_000;
+
+/** How many threads a model of this size runs on; 0 is ONNX Runtime's choice. */
+export function threadsFor(parameters: number): number {
+  return parameters < singleThreadParameters ? 1 : 0;
+}
+
 /** Folder and names of external data behind links, which ONNX Runtime does not follow. */
 export async function locateData(
   folder: string,
