@@ -40,7 +40,8 @@ export async function quantizedWeights(
 ): Promise<string> {
   const { bits, headBits = 8, blockSize = 32 } = options;
   const { layers, tieWordEmbeddings } = model.config;
-  const settings = { version, bits, headBits, blockSize, layers, tieWordEmbeddings };
+  const importance = options.importance && [...options.importance].map(([k, v]) => [k, [...v]]);
+  const settings = { version, bits, headBits, blockSize, layers, tieWordEmbeddings, importance };
   const target = await cachedPath(folder, model, `q${bits}`, settings, cacheFolder);
   return produceOnce(target, onProgress, (write, onFraction) =>
     quantizeCheckpoint(model.config, model.weights, options, readFrom(files), write, onFraction),

@@ -70,6 +70,7 @@ export type { DownloadProgress, LoadProgress, ModelPort } from "./remote/protoco
 export { serveModel } from "./remote/serve-model.ts";
 export { selfTest } from "./self-test.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
+export { measureImportance } from "./weights/measure-importance.ts";
 export { repackCheckpoint } from "./weights/repack-checkpoint.ts";
 export { quantizeCheckpoint, type QuantizeOptions } from "./weights/quantize-checkpoint.ts";
 export type { Weight, WeightMap } from "./weights/weight-map.ts";

@@ -1,3 +1,4 @@
+import { seededRandom } from "@frugal/testkit";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -87,6 +88,51 @@ describe("quantizeBlocks", () => {
         }
       }),
       { numRuns: 300, seed: 1 },
+    );
+  });
+
+  test("with importance has a smaller weighted error", () => {
+    const random = seededRandom(1);
+    const [rows, cols] = [3, 50];
+    for (const blockSize of [16, 32]) {
+      for (let trial = 0; trial < 40; trial++) {
+        const weights = Float32Array.from({ length: rows * cols }, () => random.next() - 0.3);
+        const importance = Float32Array.from({ length: cols }, () => random.next() ** 4);
+        const error = (counts?: Float32Array): number => {
+          const matrix = quantizeBlocks(weights, rows, cols, 4, blockSize, counts);
+          const back = dequantize(matrix, rows, cols, 4, blockSize);
+          return back.reduce(
+            (sum, x, i) => sum + importance[i % cols]! * (x - weights[i]!) ** 2,
+            0,
+          );
+        };
+        const [searched, nearest] = [error(importance), error()];
+        expect(searched).toBeLessThan(0.9 * nearest);
+        expect(searched).toBeLessThanOrEqual(error(new Float32Array(cols).fill(1)));
+      }
+    }
+  });
+
+  test("with all importance on one input reproduces that input's weights", () => {
+    const random = seededRandom(2);
+    const weights = Float32Array.from({ length: 64 }, () => random.next() - 0.5);
+    const importance = new Float32Array(32);
+    importance[5] = 1;
+    const back = dequantize(quantizeBlocks(weights, 2, 32, 4, 32, importance), 2, 32, 4, 32);
+    expect(back[5]).toBeCloseTo(weights[5]!, 6);
+    expect(back[37]).toBeCloseTo(weights[37]!, 6);
+  });
+
+  test("with importance leaves blocks of zeros, and 8 bits, as they are", () => {
+    const zeros = new Float32Array(32);
+    const counts = new Float32Array(32).fill(1);
+    expect(quantizeBlocks(zeros, 1, 32, 4, 32, counts)).toEqual(
+      quantizeBlocks(zeros, 1, 32, 4, 32),
+    );
+    const ramp = Float32Array.from({ length: 32 }, (_, i) => i - 9);
+    expect(quantizeBlocks(ramp, 1, 32, 8, 32, counts)).toEqual(quantizeBlocks(ramp, 1, 32, 8, 32));
+    expect(() => quantizeBlocks(ramp, 1, 32, 4, 32, new Float32Array(31))).toThrow(
+      "importance: expected 32 values, got 31",
     );
   });
 

@@ -1,5 +1,7 @@
 import { InferenceError } from "@frugal/core";
 
+import { searchScale } from "./search-scale.ts";
+
 /** A weight matrix in blocks of 4 or 8 bits, in the layout of `MatMulNBits`. */
 export interface QuantizedMatrix {
   /** `[rows, blocks, blockSize * bits / 8]`; of two 4-bit values the first is the low half. */
@@ -22,11 +24,18 @@ export interface QuantizedMatrix {
  * step on that side; with 8 bits it maps the largest magnitude to 127. A last block that is not
  * full is padded with zeros.
  *
- * Cost: two passes over the weights. The error of a weight is at most half a scale (with 4 bits, a
- * whole one at the positive end).
+ * With `importance`, the mean square of every input, 4-bit scales are searched for instead: of the
+ * scales near that one, and the best for what each of them rounds to, the one with the smallest sum of
+ * `importance * (w - ŵ)²`, which is what a block adds to the mean square error of the product where
+ * inputs are uncorrelated. In 8 bits there is nothing to gain, and it is ignored.
  *
+ * Cost: two passes over the weights, and sixteen more for a search. Without one, the error of a weight
+ * is at most half a scale (with 4 bits, a whole one at the positive end).
+ *
+ * @param importance `[cols]`, not negative
  * @throws {@link InferenceError} `range` for a block size that is not a power of two from 16, or a
- *   weight that is not finite; `shape` if `weights` does not have `rows * cols` values.
+ *   weight that is not finite; `shape` if `weights` does not have `rows * cols` values, or
+ *   `importance` not `cols`.
  * @see microsoft/onnxruntime: docs/ContribOperators.md, com.microsoft.MatMulNBits
  */
 export function quantizeBlocks(
@@ -35,12 +44,17 @@ export function quantizeBlocks(
   cols: number,
   bits: 4 | 8,
   blockSize: number,
+  importance?: Float32Array,
 ): QuantizedMatrix {
   if (weights.length !== rows * cols) {
     throw new InferenceError(
       "shape",
       `weights: expected ${rows} x ${cols} values, got ${weights.length}`,
     );
+  }
+  if (importance !== undefined && importance.length !== cols) {
+    const message = `importance: expected ${cols} values, got ${importance.length}`;
+    throw new InferenceError("shape", message);
   }
   checkBlockSize(blockSize);
   const blocks = Math.ceil(cols / blockSize);
@@ -53,7 +67,11 @@ export function quantizeBlocks(
       const from = row * cols + block * blockSize;
       const to = Math.min(from + blockSize, (row + 1) * cols);
       const extreme = largest(weights, from, to);
-      const scale = bits === 4 ? extreme / -8 : Math.abs(extreme) / 127;
+      const nearest = bits === 4 ? extreme / -8 : Math.abs(extreme) / 127;
+      const scale =
+        bits === 4 && importance !== undefined
+          ? searchScale(weights, importance, from, to, block * blockSize, nearest)
+          : nearest;
       const index = row * blocks + block;
       scales[index] = scale;
       if (scale !== 0) pack(weights, from, to, 1 / scale, blob, index * blobSize);

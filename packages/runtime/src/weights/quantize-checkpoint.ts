@@ -21,6 +21,12 @@ export interface QuantizeOptions {
   readonly headBits?: 4 | 8;
   /** Weights that share a scale, default 32. */
   readonly blockSize?: number;
+  /**
+   * Mean squares of the inputs of projections by name, as {@link measureImportance} gives them:
+   * 4-bit scales are searched for by them, and where a projection has none, by all inputs alike.
+   * Absent: weights are rounded to the nearest.
+   */
+  readonly importance?: ReadonlyMap<string, Float32Array>;
 }
 
 /**
@@ -49,7 +55,8 @@ export async function quantizeCheckpoint(
     const { outputs: rows, inputs: cols } = projection;
     const encode = async (): Promise<QuantizedMatrix> => {
       const values = await readMatrix(weights, projection, read);
-      return naming(name, () => quantizeBlocks(values, rows, cols, width, blockSize));
+      const counts = options.importance && (options.importance.get(projection.name) ?? alike(cols));
+      return naming(name, () => quantizeBlocks(values, rows, cols, width, blockSize, counts));
     };
     return { name, rows, cols, bits: width, zeros: false, encode };
   };
@@ -63,6 +70,11 @@ export async function quantizeCheckpoint(
   groups.push([{ ...head, name: `${config.names.head}.weight` }]);
   const whole = storedTensors(config, weights, [], read);
   await writeCheckpoint(groups, whole, blockSize, { write, onProgress });
+}
+
+/** All inputs count the same. */
+function alike(cols: number): Float32Array {
+  return new Float32Array(cols).fill(1);
 }
 
 function checkBits(name: string, bits: number): void {
