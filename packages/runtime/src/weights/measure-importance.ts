@@ -28,11 +28,10 @@ export async function measureImportance(
   );
   const taps = Array.from({ length: layers + 1 }, (_, layer) => layer);
   const sums = taps.map(() => new Float64Array(hiddenSize));
-  const scales = await Promise.all(
-    [...norms, names.finalNorm].map((name) =>
-      name === null ? null : normScale(config, weights, read, name),
-    ),
-  );
+  const scales: (Float32Array | null)[] = [];
+  for (const name of [...norms, names.finalNorm]) {
+    scales.push(name === null ? null : await normScale(config, weights, read, name));
+  }
   let rows = 0;
   for (const tokens of texts) {
     const sequence = await model.createSequence();
@@ -40,8 +39,8 @@ export async function measureImportance(
     await sequence.dispose();
     rows += tokens.length;
     for (const [tap, states] of output.taps.entries()) {
-      const scale = scales[tap];
-      if (scale) addSquares(states, scale, config, sums[tap]!);
+      const scale = scales[tap]!;
+      if (scale !== null) addSquares(states, scale, config, sums[tap]!);
     }
   }
   const means = sums.map((sum) => Float32Array.from(sum, (each) => each / Math.max(rows, 1)));

@@ -24,10 +24,9 @@ export interface QuantizedMatrix {
  * step on that side; with 8 bits it maps the largest magnitude to 127. A last block that is not
  * full is padded with zeros.
  *
- * With `importance`, the mean square of every input, 4-bit scales are searched for instead: of the
- * scales near that one, and the best for what each of them rounds to, the one with the smallest sum of
+ * With `importance`, the mean square of every input, 4-bit scales are searched for a small sum of
  * `importance * (w - ŵ)²`, which is what a block adds to the mean square error of the product where
- * inputs are uncorrelated. In 8 bits there is nothing to gain, and it is ignored.
+ * inputs are uncorrelated; see {@link searchScale}. In 8 bits it is ignored.
  *
  * Cost: two passes over the weights, and sixteen more for a search. Without one, the error of a weight
  * is at most half a scale (with 4 bits, a whole one at the positive end).

@@ -20,9 +20,10 @@ export function searchScale(
   column: number,
   nearest: number,
 ): number {
+  if (nearest === 0) return 0;
   let best = nearest;
   let most = 0;
-  for (let trial = 0; trial < 2 * shares.length && nearest !== 0; trial++) {
+  for (let trial = 0; trial < 2 * shares.length; trial++) {
     const inverse = (trial % 2 === 0 ? 1 : -1) / (nearest * shares[trial >> 1]!);
     let [product, square] = [0, 0];
     for (let i = from; i < to; i++) {
