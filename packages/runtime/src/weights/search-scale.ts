@@ -20,7 +20,7 @@ export function searchScale(
   column: number,
   nearest: number,
 ): number {
-  if (nearest === 0) return 0;
+  if (nearest === 0) return nearest;
   let best = nearest;
   let most = 0;
   for (let trial = 0; trial < 2 * shares.length; trial++) {
