@@ -1,19 +1,16 @@
 import { readFile } from "node:fs/promises";
 
-import type { LanguageModel, Sequence } from "@frugal/core";
+import type { Sequence } from "@frugal/core";
 import { type Drafter, generate, type GenerateOptions, type GenerateStats } from "@frugal/decoding";
-import { loadModel } from "@frugal/runtime-node";
 import { createTokenizer, type Tokenizer } from "@frugal/tokenizers";
 
 import {
-  createModelFree,
-  createWithModel,
-  isModelFree,
-  isWithModel,
-  modelDrafters,
-  modelFreeDrafters,
-} from "../../examples/01-generate-node/src/drafters.ts";
-import { scratch, tiny, tinyDraft } from "./models.ts";
+  createDraftMethods,
+  type DraftMethod,
+  type DraftModels,
+  loadDraftModels,
+} from "./draft-methods.ts";
+import { tiny } from "./models.ts";
 import type { Cell, Table } from "./results.ts";
 import type { Effort } from "./step-cost.ts";
 
@@ -22,16 +19,9 @@ const prompts = JSON.parse(
 ) as Record<string, string[]>;
 
 const kinds = ["prose", "copy", "code", "json"] as const;
-const methods = ["none", ...Object.keys(modelFreeDrafters), ...Object.keys(modelDrafters)] as const;
 
 /** Most prompts of a kind, so that the suite stays well below ten minutes. */
 const mostPrompts = 6;
-
-interface Models {
-  readonly tokenizer: Tokenizer;
-  readonly target: LanguageModel;
-  readonly small: LanguageModel;
-}
 
 /** Sums over the texts of one method on one kind of prompt. */
 interface Sums {
@@ -49,53 +39,74 @@ interface Sums {
  * Every way to draft of the example program: what it yields per step of the target, what that is
  * worth on the clock, and whether the text stays the same.
  *
- * The methods take turns on every prompt, so that a disturbance meets all of them. Each has one
- * drafter per kind of prompt and temperature, as in a program that stays up; no prompt comes twice.
+ * The methods take turns on every prompt, so that a disturbance meets all of them. No prompt comes
+ * twice, and none of the methods knows any before.
  */
 export async function measureDecoding(effort: Effort): Promise<Table[]> {
-  const models: Models = {
-    tokenizer: createTokenizer(await readFile(`${tiny}/tokenizer.json`, "utf8")),
-    target: await loadModel(tiny, { inline: true }),
-    small: await loadModel(tinyDraft, { inline: true, quantize: "q8", cacheFolder: scratch }),
-  };
+  const tokenizer = createTokenizer(await readFile(`${tiny}/tokenizer.json`, "utf8"));
+  const models = await loadDraftModels();
   const count = Math.min(effort.repetitions, mostPrompts);
   const maxTokens = effort.large ? 128 : 16;
+  const read = (text: string): Uint32Array => tokenizer.encode(text).ids;
+  const corpus = await writeCorpus(models, tokenizer, maxTokens);
   // Warms up what the first runs would pay for.
-  await measureKind(models, prompts["story"]!.slice(0, 1), 0, 32);
-  const cells = new Map(methods.map((name) => [name, [] as Record<string, Cell>[]]));
+  const warmUp = prompts["story"]!.slice(0, 1).map(read);
+  await measureKind(createDraftMethods(models, corpus), warmUp, { temperature: 0, maxTokens });
+  const rows = new Map<string, Record<string, Cell>>();
   for (const temperature of [0, 0.8]) {
-    const rows = new Map<string, Record<string, Cell>>();
+    const methods = createDraftMethods(models, corpus);
     for (const kind of kinds) {
-      const sums = await measureKind(
-        models,
-        prompts[kind]!.slice(0, count),
-        temperature,
-        maxTokens,
-      );
+      const texts = prompts[kind]!.slice(0, count).map(read);
+      const sums = await measureKind(methods, texts, { temperature, maxTokens });
       const plain = speed(sums.get("none")!);
       for (const [name, sum] of sums) {
-        const row = rows.get(name) ?? { draft: name, temperature };
+        const row = rows.get(`${name} ${temperature}`) ?? { draft: name, temperature };
         row[`${kind}: tokens per step`] = sum.tokens / sum.steps;
         row[`${kind}: ratio`] = speed(sum) / plain;
         row[`${kind}: outside %`] = (100 * sum.outsideMs) / sum.elapsedMs;
         row["equal text"] = row["equal text"] !== false && sum.isEqual;
-        rows.set(name, row);
+        rows.set(`${name} ${temperature}`, row);
       }
     }
-    for (const [name, row] of rows) cells.get(name)!.push(row);
   }
-  await models.target.dispose();
-  await models.small.dispose();
+  await models.dispose();
   const notes = [
     "tokens per step: tokens emitted per step of the target, the prompt's aside; ratio: tokens per " +
       "second over those without a draft (none), in the same run; outside: share of the time " +
       "that is spent outside of the models' runs; equal text: with every prompt.",
-    "frugal-tiny in fp32, frugal-tiny-draft in 8 bits where a model drafts; temperature 0.8 with top-k " +
+    "frugal-tiny in fp32, frugal-tiny-draft in 8 bits where a model drafts, its own heads and adapter " +
+      "in fp32, layerskip and kangaroo after two layers; temperature 0.8 with top-k " +
       `40; up to ${maxTokens} tokens for each of ${count} prompts of a kind; on the thread of the loop; ` +
-      "measuredCost decides how much is drafted, also that nothing is.",
+      "measuredCost decides how much is drafted, also that nothing is, but for lookahead.",
+    "Every text begins with a drafter that knows nothing, but for two: recycling, warm keeps its matrix " +
+      "from prompt to prompt at a temperature; the table of aded is made of what the target writes " +
+      `for ${others().length} other prompts of bench/prompts.json, none of them code.`,
     "The model knows prose, copying and records as JSON; code it was never trained on.",
   ];
-  return [{ title: "Ways to draft", notes, rows: [...cells.values()].flat() }];
+  return [{ title: "Ways to draft", notes, rows: [...rows.values()] }];
+}
+
+/** Prompts that are not measured. */
+function others(): string[] {
+  const rest = kinds.flatMap((kind) => prompts[kind]!.slice(mostPrompts));
+  return [...rest, ...prompts["story"]!];
+}
+
+/** What the target writes for the prompts that are not measured. */
+async function writeCorpus(
+  models: DraftModels,
+  tokenizer: Tokenizer,
+  maxTokens: number,
+): Promise<Uint32Array[]> {
+  const corpus: Uint32Array[] = [];
+  for (const text of others()) {
+    const { ids } = tokenizer.encode(text);
+    const sequence = await models.target.createSequence();
+    const { answer } = await run(sequence, ids, null, { temperature: 0.8, maxTokens });
+    await sequence.dispose();
+    corpus.push(Uint32Array.of(...ids, ...answer));
+  }
+  return corpus;
 }
 
 function emptySums(): Sums {
@@ -107,61 +118,37 @@ function speed({ tokens, decodeMs }: Sums): number {
 }
 
 async function measureKind(
-  models: Models,
-  texts: readonly string[],
-  temperature: number,
-  maxTokens: number,
+  methods: readonly DraftMethod[],
+  texts: readonly Uint32Array[],
+  options: Pick<GenerateOptions, "temperature" | "maxTokens">,
 ): Promise<Map<string, Sums>> {
-  const sums = new Map<string, Sums>();
-  const drafters = new Map<string, Drafter>();
-  const opened: Sequence[] = [];
-  for (const text of texts) {
-    const { ids } = models.tokenizer.encode(text);
-    let plain: number[] = [];
-    for (const name of methods) {
-      if (!drafters.has(name)) {
-        const drafter = await createDrafter(models, name, ids, opened);
-        if (drafter !== null) drafters.set(name, drafter);
-      }
-      const { answer, stats } = await run(models.target, ids, drafters.get(name), {
-        temperature,
-        maxTokens,
-      });
-      if (name === "none") plain = answer;
-      const sum = sums.get(name) ?? emptySums();
+  const sums = new Map(methods.map(({ name }) => [name, emptySums()]));
+  for (const ids of texts) {
+    let plain: string | null = null;
+    for (const method of methods) {
+      const voice = await method.speak(ids);
+      const { answer, stats } = await run(voice.sequence, ids, voice.drafter, options);
+      await voice.dispose();
+      // The first method drafts nothing.
+      plain ??= answer.join();
+      const sum = sums.get(method.name)!;
       sum.tokens += stats.tokens - 1;
       sum.steps += stats.targetSteps - 1;
       sum.decodeMs += stats.elapsedMs! - stats.timeToFirstTokenMs!;
       sum.elapsedMs += stats.elapsedMs!;
       sum.outsideMs += stats.outsideMs!;
-      sum.isEqual &&= answer.join() === plain.join();
-      sums.set(name, sum);
+      sum.isEqual &&= answer.join() === plain;
     }
   }
-  for (const sequence of opened) await sequence.dispose();
   return sums;
 }
 
-async function createDrafter(
-  { target, small }: Models,
-  name: string,
-  ids: Uint32Array,
-  opened: Sequence[],
-): Promise<Drafter | null> {
-  if (isModelFree(name)) return createModelFree(name, target.info.vocabSize, ids);
-  if (!isWithModel(name)) return null;
-  const sequence = await small.createSequence();
-  opened.push(sequence);
-  return createWithModel(name, sequence, null);
-}
-
 async function run(
-  target: LanguageModel,
+  sequence: Sequence,
   ids: Uint32Array,
-  drafter: Drafter | undefined,
+  drafter: Drafter | null,
   options: Pick<GenerateOptions, "temperature" | "maxTokens">,
 ): Promise<{ answer: number[]; stats: GenerateStats }> {
-  const sequence = await target.createSequence();
   const generation = generate(sequence, ids, {
     ...options,
     topK: 40,
@@ -173,6 +160,5 @@ async function run(
   for await (const event of generation) {
     if (event.type === "token-accepted") answer.push(event.token);
   }
-  await sequence.dispose();
   return { answer, stats: generation.stats };
 }

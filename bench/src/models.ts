@@ -12,6 +12,11 @@ export const tiny: string = join(embedded, "frugal-tiny");
 /** Folder of its draft model. */
 export const tinyDraft: string = join(embedded, "frugal-tiny-draft");
 
+/** Folder of a head or an adapter of the embedded model, `"medusa"` for instance. */
+export function tinyPart(name: string): string {
+  return join(embedded, `frugal-tiny-${name}`);
+}
+
 /** Where the benchmarks keep what they generate: about half a gigabyte. */
 export const scratch: string = process.env["FRUGAL_BENCH_FOLDER"] ?? join(tmpdir(), "frugal-bench");
 
