@@ -1,0 +1,17 @@
+/**
+ * How many tokens an image costs, which of them a language model needs, and what leaving out the
+ * rest saves.
+ *
+ * Pure functions over sizes and typed arrays. Nothing here knows about models or devices.
+ *
+ * @module
+ */
+export { roundHalfEven } from "./round-half-even.ts";
+export { adaptVision, type AdaptVisionOptions } from "./tiles/adapt-vision.ts";
+export { allocateTiles, type AllocateTilesOptions } from "./tiles/allocate-tiles.ts";
+export { anyRes, type AnyResOptions, oneVision } from "./tiles/any-res.ts";
+export type { Resolution } from "./tiles/best-resolution.ts";
+export { idefics3, type Idefics3Options } from "./tiles/idefics3.ts";
+export { internVl, type InternVlOptions } from "./tiles/intern-vl.ts";
+export { qwen, type QwenOptions } from "./tiles/qwen.ts";
+export { countTiles, type Tiler, type TilePlan } from "./tiles/tile-plan.ts";
