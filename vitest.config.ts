@@ -38,6 +38,9 @@ export default defineConfig({
     },
   },
   test: {
+    // A hang is noticed; that the machine is busy is not.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     coverage: { provider: "v8", include: ["packages/*/src/**"] },
     projects: [
       {

@@ -104,7 +104,8 @@ describe.for(Object.entries(methods))("%s", ([, make]) => {
   test("draws, for rejection, from laws it reports", async () => {
     const { sequence, drafter } = await make({ threshold: 0 });
     const options = { temperature: 1, maxTokens: 12, seed: 1, verifier: rejection() };
-    const drafted = await run(sequence, [1], { ...options, drafter });
+    const draftLength = constantLength(3);
+    const drafted = await run(sequence, [1], { ...options, drafter, draftLength });
     expect(drafted.tokens).toHaveLength(12);
     expect(drafted.last.stats.drafted).toBeGreaterThan(0);
   });
