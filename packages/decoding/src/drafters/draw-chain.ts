@@ -2,6 +2,7 @@ import { type LogitsWanted, randomStream, type StepOutput } from "@frugal/core";
 
 import { drawGumbel } from "../sampling/gumbel.ts";
 import { copyLaw, drawFromLaw, guessDraw, type Law } from "../sampling/law.ts";
+import { draftLaw } from "./draft-law.ts";
 import type { Draft, DraftContext } from "./drafter.ts";
 
 /** What {@link drawChain} draws from. */
@@ -23,7 +24,7 @@ export interface ChainSource {
  * guesses at the target's draw with the random number of that position ({@link guessDraw}),
  * `"coupled"` ones are drawn with the target's noise, others independently, with their laws.
  *
- * Ends after a stop id. The sampler of the context is left as it was. Cost: `limit` steps at most.
+ * Ends after a stop id, and where the law is empty. The sampler of the context is left as it was. Cost: `limit` steps at most.
  */
 export async function drawChain(context: DraftContext, source: ChainSource): Promise<Draft> {
   const { history, sampler, random, kind } = context;
@@ -41,7 +42,8 @@ export async function drawChain(context: DraftContext, source: ChainSource): Pro
       if (output === null) break;
       runMs += output.runMs;
       const position = history.start + history.length + tokens.length;
-      const law = sampler.law(output, 0, position);
+      const law = draftLaw(sampler, output, 0, position);
+      if (law.size === 0) break;
       const token =
         kind === "coupled"
           ? drawGumbel(law, random, position)

@@ -4,6 +4,7 @@ import { drawGumbel } from "../sampling/gumbel.ts";
 import { guessLaw, rankedLaw } from "../sampling/guess-law.ts";
 import { copyLaw, drawFromLaw, type Law, mostProbable, probabilityOf } from "../sampling/law.ts";
 import type { Residual } from "../sampling/residual.ts";
+import { draftLaw } from "./draft-law.ts";
 import type { Draft, DraftContext } from "./drafter.ts";
 import type { Follower } from "./follower.ts";
 
@@ -97,7 +98,7 @@ export class DrawnTree {
     }
   }
 
-  /** The law for the children of an open node. */
+  /** The law for the children of an open node; empty where the draft model has none left. */
   lawAfter(node: number): Law {
     const law = this.#after.get(node);
     if (law === undefined) throw new InferenceError("state", `node ${node}: expected it open`);
@@ -157,7 +158,7 @@ export class DrawnTree {
     const position = this.#positionAfter(node);
     for (const token of path.reverse()) sampler.push(token);
     try {
-      const law = sampler.law(output, row, position);
+      const law = draftLaw(sampler, output, row, position);
       return kind === "point" ? guessLaw(law, random.uniform(position)) : copyLaw(law);
     } finally {
       for (let i = 0; i < path.length; i++) sampler.pop();

@@ -80,6 +80,7 @@ function byBudget(budget: number): Grow {
       }
       const rest = slot.rest ?? new Residual();
       if (slot.rest === null) rest.load(tree.lawAfter(node));
+      if (!(rest.total > 0)) continue;
       const token = tree.draw(rest, node);
       const share = probabilityOf(rest, token);
       const child = tree.add(node, token);

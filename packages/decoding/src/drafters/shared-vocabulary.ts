@@ -42,7 +42,8 @@ interface Translation {
  *
  * Reads the text token by token; the reference implementation encodes what is new as a whole, which
  * yields the cuts that the draft model knows best, but no rows that could be rolled back one by
- * one. {@link textDraftModel} does that. The logit bias must leave the draft model a token.
+ * one. {@link textDraftModel} does that. Where a logit bias
+ * bans every token in common, nothing is drafted.
  *
  * Owns nothing: disposing of it disposes of `sequence`, which must be empty. Full rows only. Cost:
  * one pass over both vocabularies; O(target's vocabulary) per row.

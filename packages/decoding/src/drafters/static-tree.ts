@@ -3,6 +3,7 @@ import { randomStream, type StepOutput } from "@frugal/core";
 import { copyLaw, drawFromLaw, type Law } from "../sampling/law.ts";
 import { Residual } from "../sampling/residual.ts";
 import { pathTo } from "../tree/tree-shape.ts";
+import { draftLaw } from "./draft-law.ts";
 import type { Draft, DraftContext } from "./drafter.ts";
 import type { FlatTemplate } from "./token-recycling-template.ts";
 
@@ -81,7 +82,7 @@ export class StaticTree {
     const path = Array.from(pathTo(Int32Array.from(this.#parents), node), (at) => this.tokens[at]!);
     for (const token of path) sampler.push(token);
     try {
-      const law = copyLaw(sampler.law(output, row, position + path.length));
+      const law = copyLaw(draftLaw(sampler, output, row, position + path.length));
       this.#rest.load(law);
       for (const place of places) {
         if (!(this.#rest.total > 0)) break;

@@ -13,7 +13,7 @@ export class Residual implements Law {
   size = 0;
   total = 0;
 
-  /** Takes over `law`, normalised. */
+  /** Takes over `law`, normalised; an empty one is of total 0. */
   load(law: Law): void {
     const { ids, weights, size, total } = law;
     if (this.weights.length < size) {
@@ -25,7 +25,7 @@ export class Residual implements Law {
       this.weights[i] = weights[i]! / total;
     }
     this.size = size;
-    this.total = 1;
+    this.total = size === 0 ? 0 : 1;
   }
 
   /** Takes `id` out. */

@@ -6,11 +6,14 @@ import {
   constantLength,
   type Drafter,
   draftModel,
+  dynamicTree,
   gumbelCoupled,
   matchVocabularies,
   multiRound,
+  recursiveRejection,
   rejection,
   rsdConstant,
+  rsdStochasticBeam,
   sampleMatch,
   sharedVocabulary,
   specInferTree,
@@ -45,6 +48,12 @@ const small = (more: object = {}) =>
 const options = { draft, target, vocabSize: 12 };
 const shared = (more: object = {}) => sharedVocabulary(small(more), options);
 
+const verifiersOf = {
+  point: sampleMatch(),
+  coupled: gumbelCoupled(),
+  sampled: multiRound(),
+  distinct: recursiveRejection(),
+};
 const byText = (a: string, b: string): number => (a < b ? -1 : 1);
 
 describe("matchVocabularies", () => {
@@ -132,6 +141,36 @@ describe("sharedVocabulary", () => {
     for (const make of [specInferTree, rsdConstant]) {
       const tree = () => ({ ...make(shared(), { branching }), kinds: ["point"] as const });
       expect(await expectEqualTexts(tree, 20, model)).toBeGreaterThan(10);
+    }
+  });
+
+  test("drafts nothing where a bias bans every token in common", async () => {
+    const branching = [2, 2];
+    const drafters: readonly Drafter[] = [
+      draftModel(shared()),
+      specInferTree(shared(), { branching }),
+      rsdConstant(shared(), { branching }),
+      rsdStochasticBeam(shared(), { width: 2, depth: 2 }),
+      dynamicTree(shared(), { budget: 4 }),
+      dynamicTree(shared(), { threshold: 0.1 }),
+    ];
+    const banned = new Map([...partners.keys()].map((id) => [id, -Infinity]));
+    const sequence = () => markovSequence({ vocabSize: 12, rule: hashRule(12, 5), tree: true });
+    for (const inner of drafters) {
+      for (const kind of inner.kinds) {
+        for (const [logitBias, isDrafted] of [
+          [banned, false],
+          [new Map([...banned].slice(1)), true],
+        ] as const) {
+          const drafter = { ...inner, kinds: [kind] };
+          const verifier = verifiersOf[kind];
+          const draftLength = constantLength(4);
+          const settings = { temperature: 1, seed: 1, logitBias, drafter, verifier, draftLength };
+          const { tokens, last } = await run(sequence(), [1, 9], { ...settings, maxTokens: 12 });
+          expect(last.stats.drafted > 0).toBe(isDrafted);
+          expect(tokens.filter((token) => logitBias.has(token))).toEqual([]);
+        }
+      }
     }
   });
 
