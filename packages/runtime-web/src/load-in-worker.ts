@@ -14,8 +14,7 @@ export async function loadInWorker(
   onProgress: (progress: LoadProgress) => void,
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
-  const ort = start.scripts.ort ?? mappedOrt();
-  const worker = ort === null ? bundledWorker() : plainWorker();
+  const worker = start.scripts.ort === null ? bundledWorker() : plainWorker();
   const { port1: port, port2 } = new MessageChannel();
   const connection = connectModel(port, {
     onProgress,
@@ -27,25 +26,18 @@ export async function loadInWorker(
   });
   worker.addEventListener("error", (event) => {
     event.preventDefault();
-    connection.fail(`engine: ${event.message || "its worker could not be started"}`);
+    connection.fail(
+      `engine: ${event.message || "its worker could not be started; without a bundler, give the option ort"}`,
+    );
   });
   port.start();
-  const message: WorkerStart = { ...start, scripts: { ...start.scripts, ort }, port: port2 };
+  const message: WorkerStart = { ...start, port: port2 };
   worker.postMessage(message, [port2]);
   try {
     return await unlessAborted(connection.model, signal);
   } catch (error) {
     worker.terminate();
     throw error;
-  }
-}
-
-/** URL of ONNX Runtime's script in the page's import map, which does not reach workers. */
-function mappedOrt(): string | null {
-  try {
-    return import.meta.resolve("onnxruntime-web/wasm");
-  } catch {
-    return null;
   }
 }
 

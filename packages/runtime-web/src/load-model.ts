@@ -41,7 +41,7 @@ export interface LoadOptions {
   readonly inline?: boolean;
   /**
    * URL of ONNX Runtime's script, `ort.wasm.bundle.min.mjs`, for pages without a bundler; its
-   * `.wasm` file lies beside it. Default: what the bundler or the page's import map says.
+   * `.wasm` file lies beside it. Default: what the bundler finds.
    */
   readonly ort?: string | URL;
   /** Folder of ONNX Runtime's `.wasm` file, where it does not lie beside the script. */

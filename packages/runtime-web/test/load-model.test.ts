@@ -25,7 +25,7 @@ async function bestIds(source: Parameters<typeof loadModel>[0], options: LoadOpt
   return [...top!.ids];
 }
 
-describe("loadModel reads", () => {
+describe("loadModel reads", { timeout: 60_000 }, () => {
   test("a folder on a server, and tells how far it is", async () => {
     const progress: LoadProgress[] = [];
     const ids = await bestIds(draft, { onProgress: (p) => progress.push(p) });
@@ -80,23 +80,23 @@ describe("loadModel reads", () => {
 
   test("weights in blocks", async () => {
     const phases = new Set<string>();
-    const exact = await bestIds(tiny, {});
-    for (const quantize of ["q8", "q4"] as const) {
-      const ids = await bestIds(tiny, { quantize, onProgress: ({ phase }) => phases.add(phase) });
+    const exact = await bestIds(draft, {});
+    for (const [quantize, share] of [["q8", 0.9] as const, ["q4", 0.7] as const]) {
+      const ids = await bestIds(draft, { quantize, onProgress: ({ phase }) => phases.add(phase) });
       const equal = ids.filter((id, i) => id === exact[i]).length;
-      expect(equal).toBeGreaterThan(0.9 * ids.length);
+      expect(equal).toBeGreaterThan(share * ids.length);
     }
     expect([...phases]).toEqual(["download", "quantize", "load"]);
   });
 
   test("some layers", async () => {
-    const model = await loadModel(tiny, { layers: [2] });
+    const model = await loadModel(draft, { layers: [1] });
     expect(model.capabilities.tokens).toBe(false);
     await model.dispose();
   });
 });
 
-describe("loadModel refuses", () => {
+describe("loadModel refuses", { timeout: 60_000 }, () => {
   test.for<[string, Parameters<typeof loadModel>[0], LoadOptions, string, string]>([
     ["a folder that is not there", "/nowhere/", {}, "format", "config.json: no such file"],
     ["files without weights", files.slice(0, 1), {}, "format", "no such file"],
@@ -127,7 +127,7 @@ describe("loadModel refuses", () => {
   });
 });
 
-describe("loadModel loads the engine", () => {
+describe("loadModel loads the engine", { timeout: 60_000 }, () => {
   test("from a URL, which needs no bundler", async () => {
     const ort = new URL(
       "../node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
