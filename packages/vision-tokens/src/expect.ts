@@ -11,3 +11,32 @@ export function expectInteger(
   const interval = high === Infinity ? `>= ${low}` : `in [${low}, ${high}]`;
   throw new InferenceError("range", `${name}: expected an integer ${interval}, got ${value}`);
 }
+
+/** @throws {@link InferenceError} `range` unless `list` ascends strictly within `[0, end)`. */
+export function expectAscending(name: string, list: Uint32Array, end: number): void {
+  let previous = -1;
+  for (const index of list) {
+    if (index <= previous || index >= end) {
+      throw new InferenceError(
+        "range",
+        `${name}: expected ascending indices below ${end}, got ${index} after ${previous}`,
+      );
+    }
+    previous = index;
+  }
+}
+
+/** @throws {@link InferenceError} `range` unless `value` is a number in `[low, high]`. */
+export function expectNumber(name: string, value: number, low: number, high: number): void {
+  if (value >= low && value <= high) return;
+  throw new InferenceError(
+    "range",
+    `${name}: expected a number in [${low}, ${high}], got ${value}`,
+  );
+}
+
+/** @throws {@link InferenceError} `shape` unless `buffer` has `length` entries. */
+export function expectLength(name: string, buffer: ArrayLike<unknown>, length: number): void {
+  if (buffer.length === length) return;
+  throw new InferenceError("shape", `${name}: expected ${length} entries, got ${buffer.length}`);
+}

@@ -15,3 +15,27 @@ export { idefics3, type Idefics3Options } from "./tiles/idefics3.ts";
 export { internVl, type InternVlOptions } from "./tiles/intern-vl.ts";
 export { qwen, type QwenOptions } from "./tiles/qwen.ts";
 export { countTiles, type Tiler, type TilePlan } from "./tiles/tile-plan.ts";
+export {
+  compareSavings,
+  estimateCost,
+  type Savings,
+  type VisionCost,
+  type VisionInput,
+  type VisionModelDims,
+} from "./cost/estimate-cost.ts";
+export {
+  type DecoderDims,
+  decoderFlops,
+  decodeStepFlops,
+  type EncoderDims,
+  encoderFlops,
+  type VitDims,
+  vitFlops,
+} from "./cost/flops.ts";
+export { type Grid, type PositionScheme } from "./sequence/place-prompt.ts";
+export {
+  type PlannedImage,
+  planSequence,
+  type PlanSequenceOptions,
+  type SequencePlan,
+} from "./sequence/plan-sequence.ts";
