@@ -36,11 +36,11 @@ interface Decoder {
  *
  * Inputs, with `s` rows per block: `input_ids` int32 `[t]` and `input_embeddings` `[e, hidden]`,
  * concatenated in this order (one of the two is empty), `positions` int32 `[s]` where positions are
- * learned, those of the attention profile, and those of {@link addLogits}. A range that begins above layer 0 has no `input_ids`; its
- * `input_embeddings` are hidden states, `hidden.{from}` of what runs below. Outputs: the profile's,
- * the logits, `hidden.{l}` `[1, s, hidden]` for the input of every layer `l` of the range and for
- * the output of the last one, and `hidden.final`, the latter after the final norm. Layers keep their
- * numbers in every name.
+ * learned, those of the attention profile, and those of {@link addLogits}. A range that begins above
+ * layer 0 has no `input_ids`; its `input_embeddings` are hidden states, `hidden.{from}` of what runs
+ * below. Outputs: the profile's, the logits, `hidden.{l}` `[1, s, hidden]` for the input of every layer
+ * `l` of the range and for the output of the last one, and `hidden.final`, the latter after the final
+ * norm. Layers keep their numbers in every name.
  *
  * A draft head (`config.features`) has the inputs of {@link joinFeatures} too.
  *
