@@ -1,4 +1,4 @@
-import { InferenceError, philox } from "@frugal/core";
+import { InferenceError, philox, type Sequence } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
 import {
@@ -12,6 +12,7 @@ import {
   recursiveRejection,
   sampleMatch,
 } from "../src/index.ts";
+import { expectAbortable } from "./abort.ts";
 import { headSequence, tappedSequence } from "./feature-model.ts";
 import { hashRule, markovSequence, type MarkovSequence, tableRule } from "./markov-model.ts";
 import { run } from "./run.ts";
@@ -28,7 +29,7 @@ function expectText(head: MarkovSequence, text: readonly number[]): void {
   expect(text.slice(1, 1 + head.length)).toEqual(head.cached);
 }
 
-type Make = (head: MarkovSequence) => Drafter;
+type Make = (head: Sequence) => Drafter;
 const makers: readonly (readonly [string, Make])[] = [
   ["eagleDrafter", (head) => eagleDrafter(head, { topK: 3, depth: 4, totalTokens: 9 })],
   ["eagleDrafter with one path", (head) => eagleDrafter(head, { topK: 1, depth: 5 })],
@@ -111,6 +112,13 @@ describe.for(makers)("%s", ([, make]) => {
     const drafted = await run(target(), [1, 2, 3], { ...options, drafter });
     expect(drafted.tokens).toEqual(plain.tokens);
     expect(drafted.last.stats.accepted).toBeGreaterThan(10);
+  });
+
+  test("is left usable by an abort at any moment", async () => {
+    await expectAbortable(target, async (watch) => {
+      const drafter = make(watch(headOf(2)));
+      return { sequence: watch(target()), drafter: { ...drafter, kinds: ["point"] } };
+    });
   });
 
   test("leaves nothing but text in its cache when a step fails", async () => {

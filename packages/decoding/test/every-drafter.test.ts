@@ -1,16 +1,14 @@
-import type { Sequence } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import {
   constantLength,
   type Drafter,
-  generate,
   type GenerateEvent,
-  type GenerateOptions,
   gumbelCoupled,
   sampleMatch,
 } from "../src/index.ts";
+import { expectAbortable } from "./abort.ts";
 import { everyDrafter, vocabSize } from "./every-drafter.ts";
 import { hashRule, markovSequence, type MarkovSequence } from "./markov-model.ts";
 import { run } from "./run.ts";
@@ -79,71 +77,11 @@ describe.for(Object.entries(everyDrafter))("%s", ([, make]) => {
     expect(drafted).toBeGreaterThan(20);
   });
 
-  /** Forwards to a sequence; every call and the end of every call is a moment. */
-  const watched = (inner: MarkovSequence, moment: () => void): Sequence => {
-    const step: Sequence["step"] = async (...call) => {
-      moment();
-      const output = await inner.step(...call);
-      moment();
-      return output;
-    };
-    const keep: Sequence["keep"] = async (positions) => {
-      moment();
-      await inner.keep(positions);
-      moment();
-    };
-    return Object.create(inner, { step: { value: step }, keep: { value: keep } }) as Sequence;
-  };
-
   test("an abort at any moment leaves everything usable", async () => {
-    const prompt = [3, 1, 4, 1, 5];
-    const options: GenerateOptions = { seed: 6, temperature: 0.7, maxTokens: 12, stopIds: [] };
-    const draftLength = constantLength(5);
-    const plain = await run(target(), prompt, options);
-    const text = [...prompt, ...plain.tokens];
-    let moments = 0;
-    for (let last = 0; last < 200; last++) {
-      const aborter = new AbortController();
-      moments = 0;
-      const moment = (): void => {
-        if (moments++ === last) aborter.abort(new Error("enough"));
-      };
-      const drafter = matched(make(() => watched(small(), moment)));
-      const sequence = target();
-      const seen = [...prompt];
-      const aborted = (async () => {
-        const watch = watched(sequence, moment);
-        const all = { ...options, drafter, draftLength, signal: aborter.signal };
-        for await (const event of generate(watch, Uint32Array.from(prompt), all)) {
-          if (event.type === "token-accepted") seen.push(event.token);
-        }
-      })();
-      const error = await aborted.then(
-        () => null,
-        (reason: unknown) => reason,
-      );
-      expect(error === null || error === aborter.signal.reason).toBe(true);
-      // Nothing but text is cached, and all of it that was shown; then the rest can follow.
-      const cached = [...sequence.cached];
-      expect(cached).toEqual(seen.length === prompt.length ? cached : seen.slice(0, -1));
-      expect(text.slice(0, cached.length)).toEqual(cached);
-      const left = text.length - seen.length;
-      if (left > 0) {
-        const rest = await run(sequence, seen.slice(cached.length), {
-          ...options,
-          maxTokens: left,
-          history: Uint32Array.from(cached),
-          drafter,
-          draftLength,
-        });
-        seen.push(...rest.tokens);
-      }
-      expect(seen).toEqual(text);
-      if (error === null) break;
-    }
-    // The last run was not aborted: every moment has had its turn.
-    expect(moments).toBeGreaterThan(4);
-    expect(moments).toBeLessThan(200);
+    await expectAbortable(target, async (watch) => ({
+      sequence: watch(target()),
+      drafter: matched(make(() => watch(small()))),
+    }));
   });
 
   test("logits that are NaN or all -Infinity give an error that names the position", async () => {

@@ -36,12 +36,16 @@ export function headSequence(
   reads: readonly Tap[] = ["final"],
 ): MarkovSequence {
   const inner = markovSequence({ tree: true, top: true, ...options });
+  /** Where in the text its cache begins: a text that was there before it was not read by it. */
+  let first = 0;
   const own = (token: number, position: number) => [ownTag, token, position + 1];
   return watch(inner, { reads }, own, (features, row, position, before) => {
     const states = features.map(({ data }) => [...data.subarray(row * width, (row + 1) * width)]);
     const isOwn = states.length === 1 && states[0]![0] === ownTag;
     const tags = isOwn ? [ownTag] : reads.map((tap) => (tap === "final" ? finalTag : tap));
-    const expected = tags.map((tag) => [tag, before ?? states[0]![1]!, position]);
+    if (before === null) first = states[0]![2]!;
+    const at = isOwn ? position : first + position;
+    const expected = tags.map((tag) => [tag, before ?? states[0]![1]!, at]);
     if (JSON.stringify(states) === JSON.stringify(expected)) return;
     throw new Error(`features: expected ${expected.join(" ")}, got ${states.join(" ")}`);
   });

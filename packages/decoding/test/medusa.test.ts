@@ -14,6 +14,7 @@ import {
   typicalAcceptance,
 } from "../src/index.ts";
 import { flattenTemplate } from "../src/drafters/token-recycling-template.ts";
+import { expectAbortable } from "./abort.ts";
 import { tappedSequence } from "./feature-model.ts";
 import { hashRule, markovSequence, type Rule } from "./markov-model.ts";
 import { propose } from "./propose.ts";
@@ -73,6 +74,13 @@ describe("medusaDrafter", () => {
       });
       expect(drafted.tokens).toEqual(plain.tokens);
     }
+  });
+
+  test("is left usable by an abort at any moment", async () => {
+    await expectAbortable(target, async (watch) => {
+      const drafter = medusaDrafter(headsOf(hashRule(vocabSize, 5, 1, 2), 3));
+      return { sequence: watch(target()), drafter };
+    });
   });
 
   test("yields all its depth where the heads are right, under typical acceptance too", async () => {

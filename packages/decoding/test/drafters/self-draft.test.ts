@@ -13,6 +13,7 @@ import {
   sampleMatch,
   type SelfDraftOptions,
 } from "../../src/index.ts";
+import { expectAbortable, type Watch } from "../abort.ts";
 import { config, type CountedSequence, openCounted, randomModel, total } from "../layers/ranges.ts";
 import { run } from "../run.ts";
 
@@ -35,6 +36,12 @@ async function openParts(adapter: LanguageModel): Promise<Parts> {
     deep: await openCounted(model([exit, 6])),
     adapter: await openCounted(adapter),
   };
+}
+
+/** The parts, with an abort possible around every call. */
+async function watchedParts(around: Watch) {
+  const { shallow, deep, adapter } = await openParts(strange);
+  return { shallow: around(shallow), deep: around(deep), adapter: around(adapter) };
 }
 
 const methods = {
@@ -109,6 +116,16 @@ describe.for(Object.entries(methods))("%s", ([, make]) => {
     expect(drafted.tokens).toHaveLength(12);
     expect(drafted.last.stats.drafted).toBeGreaterThan(0);
   });
+});
+
+test.for([
+  ["kangaroo", kangaroo],
+  ["earlyExitSelfDraft", earlyExitSelfDraft],
+] as const)("%s is left usable by an abort at any moment", async ([, make]) => {
+  const plain = () => model().createSequence();
+  await expectAbortable(plain, async (around) =>
+    make(await watchedParts(around), { threshold: 0 }),
+  );
 });
 
 /** What the parts had done when a draft was asked for, when it was made, and after its step. */
@@ -216,27 +233,6 @@ describe("kangaroo", () => {
     expect(new Set(await lengthsOf(1.01))).toEqual(new Set([1]));
     const between = await lengthsOf(0.35);
     expect(new Set(between).size).toBeGreaterThan(1);
-  });
-
-  test("is left as it was by an abort, while drafting or verifying", async () => {
-    for (const at of [8, 11, 14, 17, 20]) {
-      const parts = await openParts(strange);
-      const { sequence, drafter } = kangaroo(parts, { threshold: 0 });
-      let looks = 0;
-      const reason = new Error("enough");
-      const signal = {
-        get aborted() {
-          return ++looks > at;
-        },
-        reason,
-      };
-      const options = { drafter, draftLength: constantLength(4), maxTokens: 20 };
-      await expect(run(sequence, [1, 2, 3], { ...options, signal })).rejects.toBe(reason);
-      const { length } = sequence;
-      const text = [1, 2, 3, ...(await plainText([1, 2, 3], { maxTokens: 20 }))];
-      const rest = await run(sequence, [text[length]!], { ...options, maxTokens: 5 });
-      expect(rest.tokens).toEqual(text.slice(length + 1, length + 6));
-    }
   });
 
   test("refuses an adapter of another width, parts in use, and bad options", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { constantLength, draftModel, sortedDrafter } from "../../src/index.ts";
 import { ExitSequence } from "../../src/layers/exit-sequence.ts";
+import { expectAbortable } from "../abort.ts";
 import { type CountedSequence, openCounted, randomModel, total } from "../layers/ranges.ts";
 import { run } from "../run.ts";
 
@@ -59,6 +60,15 @@ describe("sortedDrafter", () => {
       const deep = total(exits.slice(1).map(({ steps }) => steps.length));
       expect(deep > 0).toBe(layers === undefined);
     }
+  });
+
+  test("is left usable by an abort at any moment", async () => {
+    const plain = () => target().createSequence();
+    await expectAbortable(plain, async (watch) => {
+      const exits = (await openExits()).map(watch);
+      const drafter = sortedDrafter({ exits, thresholds: [0.3, 0.3] });
+      return { sequence: watch(await plain()), drafter };
+    });
   });
 
   test("takes at most maxDraft tokens", async () => {
