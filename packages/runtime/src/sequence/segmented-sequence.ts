@@ -11,15 +11,14 @@ import {
 } from "@frugal/core";
 
 import type { FeatureConfig } from "../load/model-config.ts";
-import type { Ort, Tensor } from "../onnx/ort.ts";
-import type { AttentionRule } from "./attention-rules.ts";
+import type { Tensor } from "../onnx/ort.ts";
 import { checkBlock } from "./block.ts";
 import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
+import { type CacheContext, CacheFeeds } from "./cache-feeds.ts";
 import { checkSlots } from "./check-slots.ts";
 import { checkFeatures, featureFeeds } from "./feature-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
-import { pastBias } from "./past-bias.ts";
 import { type PolicyState, samePrefix } from "./policies/policy-state.ts";
 import {
   checkLogits,
@@ -32,12 +31,8 @@ import {
 import { sliceBlock } from "./slice-block.ts";
 
 /** What the sequences of one model share. */
-export interface SequenceContext {
-  readonly ort: Ort;
-  readonly info: ModelInfo;
+export interface SequenceContext extends CacheContext {
   readonly capabilities: Capabilities;
-  /** How the layers attend, by attention kind. */
-  readonly rules: readonly AttentionRule[];
   /** How keys are moved to other positions; null if they cannot be. */
   readonly keyFrequencies: KeyFrequencies | null;
   /** Rows of a long chain that run at once; abort works between such chunks. */
@@ -48,8 +43,6 @@ export interface SequenceContext {
   readonly features: FeatureConfig | undefined;
   /** What the logits are for, where not for every id. */
   readonly vocabulary: HeadVocabulary | null;
-  /** Number in the graph of the first layer. */
-  readonly firstLayer: number;
   /** Names of the outputs that hold new rows, by layer. */
   readonly newKeys: readonly string[];
   readonly newValues: readonly string[];
@@ -68,7 +61,7 @@ export class SegmentedSequence implements Sequence {
   readonly #relative: boolean;
   readonly #store: KvStore;
   readonly #policy: PolicyState | null;
-  #past: BoundCache | null = null;
+  readonly #cacheFeeds: CacheFeeds;
   /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
@@ -84,6 +77,7 @@ export class SegmentedSequence implements Sequence {
     this.#relative = relative;
     this.#store = store;
     this.#policy = policy;
+    this.#cacheFeeds = new CacheFeeds(context, store);
   }
 
   get info(): ModelInfo {
@@ -150,7 +144,7 @@ export class SegmentedSequence implements Sequence {
   async dispose(): Promise<void> {
     this.#disposed = true;
     this.#store.dispose();
-    this.#past = null;
+    this.#cacheFeeds.clear();
   }
 
   #check(): void {
@@ -234,7 +228,7 @@ export class SegmentedSequence implements Sequence {
     const hidden = taps.map((tap) => `hidden.${tap === "final" ? tap : firstLayer + tap}`);
     const { outputs, milliseconds } = await this.#context.run(
       Object.assign(
-        this.#cacheFeeds(positions, tree),
+        this.#cacheFeeds.for(positions, tree),
         feeds.tensors,
         logitFeeds.for(wanted, rows),
         this.#featureFeeds(block),
@@ -268,46 +262,6 @@ export class SegmentedSequence implements Sequence {
     if (features === undefined || config === undefined) return {};
     return featureFeeds(ort, features, config, info.hiddenSize);
   }
-
-  /**
-   * The inputs of a step with the cache and its masks filled in. The tensors live as long as the
-   * buffers of the cache; the object is the sequence's own and is used again. Only where rows differ
-   * in what they see of the cache is a mask made for the step.
-   */
-  #cacheFeeds(positions: Int32Array, tree: OpenTree | null): Record<string, Tensor> {
-    const { ort, info, rules } = this.#context;
-    const store = this.#store;
-    if (this.#past?.keys !== store.keys) this.#past = this.#bindCache();
-    const { feeds, bias: shared } = this.#past;
-    const group = info.heads / info.kvHeads;
-    for (const [kind, { window }] of rules.entries()) {
-      const bias = pastBias(store, tree, positions, window, group);
-      const dims = [1, 1, positions.length * group, store.capacity];
-      feeds[`past_bias.${kind}`] = bias === null ? shared : new ort.Tensor("float32", bias, dims);
-    }
-    return feeds;
-  }
-
-  #bindCache(): BoundCache {
-    const store = this.#store;
-    const { ort, info, firstLayer } = this.#context;
-    const dims = [info.kvHeads, 1, store.capacity, info.headDim];
-    const feeds: Record<string, Tensor> = {};
-    for (let layer = 0; layer < info.layers; layer++) {
-      const name = `past.${firstLayer + layer}`;
-      feeds[`${name}.key`] = new ort.Tensor("float32", store.keys[layer]!, dims);
-      feeds[`${name}.value`] = new ort.Tensor("float32", store.values[layer]!, dims);
-    }
-    const bias = new ort.Tensor("float32", store.bias, [1, 1, 1, store.capacity]);
-    return { keys: store.keys, feeds, bias };
-  }
-}
-
-/** Tensors over the buffers of a cache, which last until it moves. */
-interface BoundCache {
-  readonly keys: readonly Float32Array[];
-  readonly feeds: Record<string, Tensor>;
-  readonly bias: Tensor;
 }
 
 /**
