@@ -5,9 +5,11 @@ import { PatternMatcher } from "../src/pre-tokenizers/pattern-matcher.ts";
 
 /** All matches, as strings. */
 function matches(pattern: string, text: string): string[] {
-  const { source, flag } = translatePattern(pattern, "pattern");
+  const { source, flag, ahead } = translatePattern(pattern, "pattern");
   const found: string[] = [];
-  new PatternMatcher(source, flag).each(text, (start, end) => found.push(text.slice(start, end)));
+  new PatternMatcher(source, flag, null, ahead).each(text, (start, end) =>
+    found.push(text.slice(start, end)),
+  );
   return found;
 }
 
@@ -30,6 +32,13 @@ describe("what looks alike and means something else", () => {
     ["atomic", "(?>a+)b", "aab", ["aab"]],
     ["case, with the long s", "(?i:'s|k)", "'S'ſK\u212a", ["'S", "'ſ", "K", "\u212a"]],
     ["case in classes", "(?i:[^a-c]+)", "abBdD", ["dD"]],
+    ["case beyond ASCII", "(?i:éσ)", "éς ÉΣ Éσ", ["éς", "ÉΣ", "Éσ"]],
+    ["case in ranges beyond ASCII", "(?i:[à-ê])+", "éÈÀô", ["éÈÀ"]],
+    ["several letters that equal one", "(?i:maß|fin)", "MASS maẞ ﬁN", ["MASS", "maẞ", "ﬁN"]],
+    ["but not where a quantifier parts them", "(?i:ss+)", "ß ssS", ["ssS"]],
+    ["classes outside brackets keep their case", "(?i:\\p{Lu}x)", "AX ax", ["AX"]],
+    ["where the last match ended", "\\Ga|c\\w", "aabcaa", ["a", "a", "ca", "a"]],
+    ["not where the last match ended", "(?!\\G)a", "aaa", ["a"]],
     ["brackets with names", "[[:punct:][:^word:]]x", "$x", ["$x"]],
     ["symbols are not punctuation as a property", "\\p{Punct}", "$!", ["!"]],
     ["negated properties", "\\p{^L}|\\P{^N}", "a1-", ["1", "-"]],
@@ -60,14 +69,20 @@ test.each([
   ["((a)|b)\\2", "a back-reference at offset 7"],
   ["(?<=(a))(b)\\2", "a back-reference at offset 11"],
   ["(?i:(a)\\1)", "a back-reference at offset 7"],
-  ["\\Ga", '"\\G" at offset 0'],
+  ["a\\G", '"\\G" behind what a match has read at offset 1'],
+  ["(?<=\\Ga)b", '"\\G" behind what a match has read at offset 4'],
+  ["(?:\\Ga)+", '"\\G" in a repetition at offset 0'],
   ["a\\X", '"\\X" at offset 1'],
   ["\\K", '"\\K" at offset 0'],
   ["(?i)a", '"(?i" at offset 0'],
   ["(?m:a)", '"(?m" at offset 0'],
-  ["(?i:ss)", '"ss" regardless of case'],
-  ["(?i:é)", '"é" regardless of case'],
-  ["(?i:\\p{L})", "a class regardless of case at offset 4"],
+  ["(?i:sss)", '"ss" regardless of case'],
+  ["(?i:ﬃ)", '"ffi" regardless of case'],
+  ["(?i:(?:s)s)", '"ss" regardless of case at offset 9'],
+  ["(?i:s(?:s))", '"ss" regardless of case at offset 8'],
+  ["(?<=(?i:ss))a", '"ss" regardless of case'],
+  ["(?i:[a-ß])", '"ß" in a class regardless of case at offset 5'],
+  ["(?i:[\\p{L}])", "a class regardless of case at offset 5"],
   ["\\p{Nonsense}", '"\\p{Nonsense}" at offset 0'],
   ["[[:print:]]", '"[:print:]"'],
   ["a(b", "an unmatched parenthesis at offset 1"],

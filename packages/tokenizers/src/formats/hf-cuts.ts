@@ -112,8 +112,8 @@ function splitStep(part: Component): CutStep[] | null {
   if (!cutsAtMatches(part["behavior"])) return null;
   const { String: literal, Regex: regex } = asComponent(part["pattern"]);
   if (typeof regex === "string") {
-    const { source, flag } = translatePattern(regex, "pattern");
-    return pattern(source, flag);
+    const { source, flag, ahead } = translatePattern(regex, "pattern");
+    return ahead === source ? pattern(source, flag) : null;
   }
   const units = Array.from(
     String(literal),

@@ -8,11 +8,9 @@ export function readPattern(pattern: JsonReader): PatternMatcher {
   const literal = pattern.member("String");
   const regex = pattern.member("Regex");
   if (literal.isAbsent === regex.isAbsent) pattern.fail('either "String" or "Regex"');
-  const { source, flag } = literal.isAbsent
-    ? translatePattern(regex.string(), regex.place)
-    : { source: escapeLiteral(literal.string()), flag: "u" as const };
-  const rules = literal.isAbsent ? wellKnownRules(regex.string(), "oniguruma") : null;
-  return new PatternMatcher(source, flag, rules);
+  if (regex.isAbsent) return new PatternMatcher(escapeLiteral(literal.string()), "u");
+  const { source, flag, ahead } = translatePattern(regex.string(), regex.place);
+  return new PatternMatcher(source, flag, wellKnownRules(regex.string(), "oniguruma"), ahead);
 }
 
 /** A pattern that matches a text and nothing else. */

@@ -1,3 +1,4 @@
+import { asciiFoldings, isPlain } from "./case-folding.ts";
 import type { PatternCursor } from "./pattern-cursor.ts";
 
 /** What a backslash introduces. */
@@ -10,10 +11,7 @@ export interface ClassEscape {
   readonly caseless: boolean;
 }
 
-/**
- * Translates a bracket expression; the cursor stands at its opening bracket. With `ignoreCase`, its
- * letters must be ASCII.
- */
+/** Translates a bracket expression; the cursor stands at its opening bracket. */
 export function parseClass(cursor: PatternCursor, ignoreCase: boolean): string {
   const start = cursor.at;
   cursor.next();
@@ -77,28 +75,22 @@ function parseItem(cursor: PatternCursor, start: number, ignoreCase: boolean): s
   return folds(`${low.body}-${high.body}`, high.character);
 }
 
-/** What a range of ASCII gains when case does not matter. Outside ASCII only caseless singles do. */
+/** What a range gains when case does not matter. Characters that equal several are refused. */
 function otherCases(cursor: PatternCursor, low: string, high: string, start: number): string {
-  if (high >= "\x80" && (low !== high || high.toLowerCase() !== high.toUpperCase())) {
-    cursor.refuse(`"${high}" regardless of case`, start);
+  const found: string[] = [];
+  if (isPlain(high)) {
+    for (let code = low.codePointAt(0)!; code <= high.codePointAt(0)!; code++) {
+      found.push(...asciiFoldings(String.fromCodePoint(code)).slice(1));
+    }
+  } else {
+    for (const character of cursor.folding.casedBetween(low, high)) {
+      if (!cursor.isFancy && cursor.folding.fold(character).length > 1) {
+        cursor.refuse(`"${character}" in a class regardless of case`, start);
+      }
+      found.push(...cursor.folding.equalsOf(character).slice(1));
+    }
   }
-  let out = "";
-  for (let code = low.codePointAt(0)!; code <= high.codePointAt(0)!; code++) {
-    for (const other of foldings(String.fromCodePoint(code)).slice(1)) out += cursor.literal(other);
-  }
-  return out;
-}
-
-/**
- * The characters that equal an ASCII one regardless of case, itself first. Two letters have a third
- * form: the long s and the Kelvin sign.
- */
-export function foldings(character: string): string[] {
-  const lower = character.toLowerCase();
-  const upper = character.toUpperCase();
-  if (lower === upper) return [character];
-  const third = lower === "s" ? ["\u017f"] : lower === "k" ? ["\u212a"] : [];
-  return [character, character === lower ? upper : lower, ...third];
+  return found.map((each) => cursor.literal(each)).join("");
 }
 
 function parseMember(cursor: PatternCursor): ClassEscape {

@@ -1,9 +1,12 @@
-import { foldings, parseClass, parseClassEscape } from "./oniguruma-class.ts";
+import { asciiFoldings, isPlain } from "./case-folding.ts";
+import { parseClass, parseClassEscape } from "./oniguruma-class.ts";
 import { PatternCursor, type PatternDialect } from "./pattern-cursor.ts";
 
 /** A pattern in JavaScript's dialect. */
 export interface TranslatedPattern {
   readonly source: string;
+  /** The same for matches that begin behind the start of the search; `source` but for `\\G`. */
+  readonly ahead: string;
   /** `v` where sets are nested or intersected, else `u`. */
   readonly flag: "u" | "v";
 }
@@ -22,8 +25,9 @@ export interface TranslatedPattern {
  * Letters are those of the engine's Unicode version; Oniguruma's is Unicode 16.
  *
  * @throws {@link InferenceError} `unsupported`, with the construct and its offset: back-references
- *   but to a group before them in the same sequence, `\G`, `\X`, `\K`, conditionals, flags other than a group's `i`, case-insensitive groups with
- *   letters or classes beyond ASCII, and anything malformed.
+ *   but to a group before them in the same sequence, `\\G` behind what a match has read, `\\X`, `\\K`,
+ *   conditionals, flags other than a group's `i`, characters that equal several regardless of case
+ *   where they overlap or are in a class, and anything malformed.
  * @see Oniguruma, doc/RE; measured against huggingface/tokenizers 0.23.2
  */
 export function translatePattern(
@@ -31,62 +35,104 @@ export function translatePattern(
   place: string,
   dialect: PatternDialect = "oniguruma",
 ): TranslatedPattern {
-  const cursor = new PatternCursor(pattern, place, dialect);
-  const source = parseAlternatives(cursor, false);
-  if (!cursor.isDone) cursor.refuse("an unmatched parenthesis", cursor.at);
+  const cursor = new PatternCursor(pattern, place, dialect, "(?:)");
+  const source = parseWhole(cursor);
   const flag = cursor.needsSets ? "v" : "u";
+  const ahead =
+    cursor.searchStarts === 0
+      ? source
+      : parseWhole(new PatternCursor(pattern, place, dialect, "(?:(?!))"));
   try {
     // An engine of an older standard may lack what the translation relies on.
     new RegExp(source, flag).test("");
   } catch (cause) {
     cursor.refuse("a construct this engine has no equal for", 0, cause);
   }
-  return { source, flag };
+  return { source, ahead, flag };
+}
+
+function parseWhole(cursor: PatternCursor): string {
+  const source = parseAlternatives(cursor, false);
+  if (!cursor.isDone) cursor.refuse("an unmatched parenthesis", cursor.at);
+  return source;
 }
 
 /** Up to the end or an unmatched closing parenthesis. */
 function parseAlternatives(cursor: PatternCursor, ignoreCase: boolean): string {
+  const { isAtStart } = cursor;
   let out = parseSequence(cursor, ignoreCase);
-  while (cursor.take("|")) out += `|${parseSequence(cursor, ignoreCase)}`;
+  while (cursor.take("|")) {
+    cursor.isAtStart = isAtStart;
+    cursor.edge = "";
+    out += `|${parseSequence(cursor, ignoreCase)}`;
+    cursor.edge = "";
+  }
   return out;
 }
 
 function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
   let out = "";
-  let lastLetter = "";
+  // Literals in a row, which together may equal one character.
+  let run: string[] = [];
   const matchedBefore = new Set(cursor.matched);
   while (!cursor.isDone && !cursor.sees("|") && !cursor.sees(")")) {
     const start = cursor.at;
-    const letter = ignoreCase && /[A-Za-z]/.test(cursor.peek()) ? cursor.peek().toLowerCase() : "";
-    // ß, ﬁ and their kin each fold to two letters; a class of single characters cannot say so.
-    const pair = lastLetter + letter;
-    if (!cursor.isFancy && ["ss", "st", "ff", "fi", "fl"].includes(pair)) {
-      cursor.refuse(`"${pair}" regardless of case`, start);
-    }
+    const { searchStarts } = cursor;
     const atom = parseAtom(cursor, ignoreCase);
-    const group = /^\(\?<g(?<number>\d)>/u.exec(atom)?.groups!["number"];
-    const repeated = parseQuantifiers(cursor, atom);
-    if (group !== undefined && repeated === atom) cursor.matched.add(Number(group));
+    if (atom === "") continue;
+    if (typeof atom !== "string") {
+      if (run.length === 0) checkEdge(cursor, atom.letter, start);
+      cursor.edge = atom.letter;
+      run.push(atom.letter);
+      if (!seesQuantifier(cursor)) continue;
+      run.pop();
+    }
+    out += writeRun(cursor, run, start);
+    run = [];
+    const written = typeof atom === "string" ? atom : writeRun(cursor, [atom.letter], start);
+    const repeated = parseQuantifiers(cursor, written);
+    if (repeated !== written) {
+      cursor.edge = "";
+      if (cursor.searchStarts > searchStarts) cursor.refuse('"\\G" in a repetition', start);
+    }
+    const group = /^\(\?<g(?<number>\d)>/u.exec(written)?.groups!["number"];
+    if (group !== undefined && repeated === written) cursor.matched.add(Number(group));
     out += repeated;
-    lastLetter = letter;
   }
   for (const group of cursor.matched) if (!matchedBefore.has(group)) cursor.matched.delete(group);
-  return out;
+  return out + writeRun(cursor, run, cursor.at);
 }
 
-/** One atom, written so that a quantifier can follow. */
-function parseAtom(cursor: PatternCursor, ignoreCase: boolean): string {
+/** A literal whose case does not matter. */
+interface Letter {
+  readonly letter: string;
+}
+
+/**
+ * One atom, written so that a quantifier can follow; a letter is left to those it stands among. Empty
+ * for a comment.
+ */
+function parseAtom(cursor: PatternCursor, ignoreCase: boolean): string | Letter {
   const start = cursor.at;
+  const { isAtStart } = cursor;
   const simple = (cursor.isFancy ? FANCY_ANCHORS : ANCHORS).get(cursor.peek());
   if (simple !== undefined) {
-    cursor.next();
+    const reads = cursor.next() === ".";
+    cursor.isAtStart &&= !reads;
+    cursor.edge = "";
     return simple;
   }
   if (cursor.take("(")) return parseGroup(cursor, ignoreCase, start);
+  cursor.isAtStart = false;
+  const { edge } = cursor;
+  cursor.edge = "";
   if (cursor.sees("[")) return parseClass(cursor, ignoreCase);
-  if (cursor.take("\\")) return parseEscape(cursor, ignoreCase, start);
   if (/[*+?]/.test(cursor.peek())) cursor.refuse("a quantifier with nothing before it", start);
-  return writeLetter(cursor, cursor.next(), ignoreCase, start);
+  const atom = cursor.take("\\")
+    ? parseEscape(cursor, ignoreCase, start, isAtStart)
+    : writeLetter(cursor, cursor.next(), ignoreCase);
+  if (typeof atom !== "string") cursor.edge = edge;
+  return atom;
 }
 
 /** Anchors know one line end, the line feed, whatever the flags; so does the dot. */
@@ -103,23 +149,46 @@ const FANCY_ANCHORS: ReadonlyMap<string, string> = /* @__PURE__ */ new Map([
 ]);
 
 function parseGroup(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
-  if (!cursor.take("?")) return closeGroup(cursor, cursor.openGroup(), ignoreCase, start);
-  if (cursor.take("#")) {
+  if (cursor.take("?#")) {
     while (!cursor.isDone && !cursor.take(")")) cursor.next();
     return "";
   }
+  if (cursor.take("?:")) return closeGroup(cursor, "(?:", ignoreCase, start);
+  // What is in other groups is not joined with what stands around them.
+  cursor.edge = "";
+  const group = parseOtherGroup(cursor, ignoreCase, start);
+  cursor.edge = "";
+  return group;
+}
+
+function parseOtherGroup(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
+  if (!cursor.take("?")) return closeGroup(cursor, cursor.openGroup(), ignoreCase, start);
   if (cursor.take(">")) return cursor.atomic(closeGroup(cursor, "(?:", ignoreCase, start));
-  for (const open of [":", "=", "!", "<=", "<!"]) {
-    if (!cursor.take(open)) continue;
-    const group = closeGroup(cursor, `(?${open}`, ignoreCase, start);
-    // JavaScript does not let a look-around be repeated, but a group around it.
-    return open === ":" ? group : `(?:${group})`;
+  for (const open of ["=", "!", "<=", "<!"]) {
+    if (cursor.take(open)) return closeLook(cursor, open, ignoreCase, start);
   }
   if (cursor.take("i:")) return closeGroup(cursor, "(?:", true, start);
   if (cursor.take("-i:")) return closeGroup(cursor, "(?:", false, start);
   const name = /<[\p{L}_]\w*>/uy;
   if (cursor.takeMatch(name) !== null) return closeGroup(cursor, "(?:", ignoreCase, start);
   return cursor.refuse(`"(?${cursor.peek()}"`, start);
+}
+
+/** A look-around. JavaScript does not let one be repeated, but a group around it. */
+function closeLook(
+  cursor: PatternCursor,
+  open: string,
+  ignoreCase: boolean,
+  start: number,
+): string {
+  const { isAtStart } = cursor;
+  const behind = open.startsWith("<");
+  if (behind) cursor.behind++;
+  cursor.isAtStart &&= !behind;
+  const group = closeGroup(cursor, `(?${open}`, ignoreCase, start);
+  cursor.isAtStart = isAtStart;
+  if (behind) cursor.behind--;
+  return `(?:${group})`;
 }
 
 function closeGroup(
@@ -132,13 +201,26 @@ function closeGroup(
   const body = parseAlternatives(cursor, ignoreCase);
   if (!cursor.take(")")) cursor.refuse("an unmatched parenthesis", start);
   cursor.leave();
+  cursor.isAtStart = false;
   return `${open}${body})`;
 }
 
-function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number): string {
+function parseEscape(
+  cursor: PatternCursor,
+  ignoreCase: boolean,
+  start: number,
+  isAtStart: boolean,
+): string | Letter {
+  if (!cursor.isFancy && cursor.take("G")) {
+    if (!isAtStart) cursor.refuse('"\\G" behind what a match has read', start);
+    cursor.isAtStart = true;
+    cursor.searchStarts++;
+    return cursor.searchStart;
+  }
   const special = (cursor.isFancy ? FANCY_ESCAPES : ESCAPES).get(cursor.peek());
   if (special !== undefined) {
-    cursor.next();
+    const reads = /[wW]/.test(cursor.next());
+    cursor.isAtStart = isAtStart && !reads;
     return special;
   }
   const word = cursor.takeMatch(/p\{word\}/iy);
@@ -148,8 +230,11 @@ function parseEscape(cursor: PatternCursor, ignoreCase: boolean, start: number):
   }
   if (/[1-9]/.test(cursor.peek())) return parseReference(cursor, ignoreCase, start);
   const escape = parseClassEscape(cursor, start, false);
-  if (escape.character !== null) return writeLetter(cursor, escape.character, ignoreCase, start);
-  if (ignoreCase && !escape.caseless) cursor.refuse("a class regardless of case", start);
+  if (escape.character !== null) return writeLetter(cursor, escape.character, ignoreCase);
+  // Oniguruma folds classes in brackets only.
+  if (ignoreCase && cursor.isFancy && !escape.caseless) {
+    cursor.refuse("a class regardless of case", start);
+  }
   return `[${escape.body}]`;
 }
 
@@ -186,20 +271,53 @@ function escapesOf(word: string): ReadonlyMap<string, string> {
   ]);
 }
 
-/** A literal character; regardless of case, the class of its simple foldings. */
+/** A literal character; regardless of case, one that is written together with its neighbours. */
 function writeLetter(
   cursor: PatternCursor,
   character: string,
   ignoreCase: boolean,
-  start: number,
-): string {
-  if (!ignoreCase || character.toLowerCase() === character.toUpperCase()) {
-    return cursor.literal(character);
+): string | Letter {
+  return ignoreCase ? { letter: character } : cursor.literal(character);
+}
+
+/** Refuses a letter that, with the one before a group's border, equals a single character. */
+function checkEdge(cursor: PatternCursor, letter: string, start: number): void {
+  const pair = cursor.edge + letter;
+  if (cursor.isFancy || cursor.edge === "" || isPlain(pair)) return;
+  const folded = Array.from(pair, (each) => cursor.folding.fold(each).join("")).join("");
+  if (cursor.folding.hasPair(folded)) cursor.refuse(`"${pair}" regardless of case`, start);
+}
+
+/** Letters in a row, each the set of those that equal it; several that equal one, or it, are either. */
+function writeRun(cursor: PatternCursor, run: readonly string[], start: number): string {
+  const set = (letters: readonly string[]): string => {
+    const written = letters.map((each) => cursor.literal(each)).join("");
+    return letters.length === 1 ? written : `[${written}]`;
+  };
+  if (isPlain(run.join(""))) return run.map((each) => set(asciiFoldings(each))).join("");
+  const { folding } = cursor;
+  const equals = (letter: string): string => set(folding.equalsOf(letter));
+  if (cursor.isFancy) return run.map(equals).join("");
+  const folded = run.flatMap((each) => folding.fold(each));
+  let out = "";
+  let done = 0;
+  for (const { start: from, end, characters } of folding.sequencesIn(folded)) {
+    const letters = folded.slice(from, end);
+    if (from < done || cursor.behind > 0) {
+      cursor.refuse(`"${letters.join("")}" regardless of case`, start);
+    }
+    out += folded.slice(done, from).map(equals).join("");
+    out += `(?:${letters.map(equals).join("")}|${set(characters)})`;
+    done = end;
   }
-  if (character >= "\x80") cursor.refuse(`"${character}" regardless of case`, start);
-  return `[${foldings(character)
-    .map((each) => cursor.literal(each))
-    .join("")}]`;
+  return out + folded.slice(done).map(equals).join("");
+}
+
+function seesQuantifier(cursor: PatternCursor): boolean {
+  const { at } = cursor;
+  const found = cursor.takeMatch(/[*+?]|\{(?:\d+,?\d*|,\d+)\}/y) !== null;
+  cursor.at = at;
+  return found;
 }
 
 /** All quantifiers that follow an atom; each further one repeats what came before it. */

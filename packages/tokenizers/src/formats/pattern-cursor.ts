@@ -1,4 +1,5 @@
 import { InferenceError } from "@frugal/core";
+import { CaseFolding } from "./case-folding.ts";
 
 /** Deepest nesting of groups and classes; published patterns need three. */
 const DEEPEST = 64;
@@ -18,16 +19,33 @@ export class PatternCursor {
   readonly #referenced: ReadonlySet<number>;
   /** Groups that have matched for certain when what stands here is reached. */
   readonly matched: Set<number> = new Set();
+  /** The literal that ends here, though a group's border may follow, where case does not matter. */
+  edge = "";
+  /** How many look-behinds this is inside of. */
+  behind = 0;
+  /** Whether a match that reaches this place has read nothing yet. */
+  isAtStart = true;
+  /** How often the start of the search has been asked for. */
+  searchStarts = 0;
+  /** What is written for the start of the search. */
+  readonly searchStart: string;
+  #folding: CaseFolding | null = null;
   #groups = 0;
   #atomics = 0;
   #depth = 0;
 
-  constructor(pattern: string, place: string, dialect: PatternDialect = "oniguruma") {
+  constructor(pattern: string, place: string, dialect: PatternDialect, searchStart: string) {
+    this.searchStart = searchStart;
     this.#pattern = pattern;
     this.#place = place;
     this.isFancy = dialect === "fancy";
     const references = pattern.matchAll(/\\(?<number>[1-9])/gu);
     this.#referenced = new Set(Array.from(references, (match) => Number(match.groups!["number"])));
+  }
+
+  /** Which characters equal which; costs some time to make. */
+  get folding(): CaseFolding {
+    return (this.#folding ??= new CaseFolding());
   }
 
   get isDone(): boolean {

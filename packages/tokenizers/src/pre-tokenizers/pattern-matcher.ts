@@ -20,12 +20,18 @@ export class PatternMatcher {
 
   /**
    * `pattern` is JavaScript's, for a flag that reads code points. Rules, if given, must find the
-   * same; they are faster.
+   * same; they are faster. `ahead` is the pattern for matches that do not begin where the last one
+   * ended, if it can tell.
    */
-  constructor(pattern: string, flag: "u" | "v", rules: WordRules | null = null) {
+  constructor(
+    pattern: string,
+    flag: "u" | "v",
+    rules: WordRules | null = null,
+    ahead: string = pattern,
+  ) {
     this.#rules = rules;
     this.#here = new RegExp(pattern, `${flag}y`);
-    this.#ahead = new RegExp(pattern, `${flag}g`);
+    this.#ahead = new RegExp(ahead, `${flag}g`);
   }
 
   /**
@@ -51,7 +57,7 @@ export class PatternMatcher {
       if (start < 0) return;
       const end = this.#here.lastIndex;
       if (start === end && end === lastEnd) {
-        from = end < text.length && text.codePointAt(end)! >= 0x10000 ? end + 2 : end + 1;
+        from = nextCharacter(text, end);
         continue;
       }
       visit(start, end);
@@ -65,7 +71,7 @@ export class PatternMatcher {
     try {
       this.#here.lastIndex = from;
       if (this.#here.test(text)) return from;
-      this.#ahead.lastIndex = from;
+      this.#ahead.lastIndex = nextCharacter(text, from);
       let match = this.#ahead.exec(text);
       // An engine may find an empty match between the halves of a pair, where no character begins.
       while (match !== null && isInsidePair(text, match.index)) {
@@ -81,6 +87,10 @@ export class PatternMatcher {
       throw new InferenceError("range", message, { cause });
     }
   }
+}
+
+function nextCharacter(text: string, at: number): number {
+  return at < text.length && text.codePointAt(at)! >= 0x10000 ? at + 2 : at + 1;
 }
 
 function isInsidePair(text: string, at: number): boolean {
