@@ -4,7 +4,6 @@ import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 import { addressOf, type HubOptions, type ModelSource } from "./files/model-source.ts";
 import { baseUrl } from "./files/open-files.ts";
 import { loadInWorker } from "./load-in-worker.ts";
-import { loadOnPage } from "./load-on-page.ts";
 
 /** How {@link loadModel} loads and runs a model. */
 export interface LoadOptions {
@@ -88,6 +87,8 @@ export async function loadModel(
     engine,
     scripts: { ort: absolute(ort) ?? null, wasmFolder: absolute(wasmFolder) ?? null },
   };
-  const load = inline ? loadOnPage : loadInWorker;
-  return load(start, onProgress, signal);
+  if (!inline) return loadInWorker(start, onProgress, signal);
+  // Apart, so that pages whose engine is in a worker do not download it twice.
+  const { loadOnPage } = await import("./load-on-page.ts");
+  return loadOnPage(start, onProgress, signal);
 }
