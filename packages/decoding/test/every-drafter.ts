@@ -51,6 +51,7 @@ export const everyDrafter: Record<string, (open: () => Sequence) => Drafter> = {
   tokenRecycling: () => tokenRecycling({ vocabSize, k: 3 }),
   trigramMcts: () => trigramMcts({ table: TrigramTable.fromTexts(corpus) }),
   jacobi: () => jacobi(),
+  "jacobi, draft model": (open) => jacobi({ block: 4, init: draftModel(open()) }),
   lookahead: () => lookahead({ window: 3, level: 3 }),
   draftModel: (open) => draftModel(open()),
   "draftModel, unsure": (open) => draftModel(open(), { minConfidence: 0.4 }),

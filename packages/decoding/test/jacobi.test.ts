@@ -1,7 +1,7 @@
 import { InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
-import { constantLength, jacobi } from "../src/index.ts";
+import { constantLength, type Drafter, draftModel, jacobi, tokenRecycling } from "../src/index.ts";
 import { expectEqualTexts } from "./equal-text.ts";
 import { hashRule, markovSequence } from "./markov-model.ts";
 import { historyOf, propose } from "./propose.ts";
@@ -72,10 +72,75 @@ describe("jacobi", () => {
     }
   });
 
+  /** Guesses a step too far after every token, so that no guess is ever right. */
+  const wrongBy = (shift: number): Drafter => ({
+    kinds: ["point"],
+    propose: ({ history, maxTokens }) => {
+      const last = history.at(history.length - 1);
+      return {
+        tokens: Uint32Array.from({ length: maxTokens }, (_, i) => (last + i + 1 + shift) % 9),
+        runMs: 0,
+      };
+    },
+  });
+  const counting = () =>
+    markovSequence({
+      vocabSize: 9,
+      rule: (cached) =>
+        Float32Array.from({ length: 9 }, (_, id) => (id === (cached.at(-1)! + 1) % 9 ? 1 : 0)),
+    });
+
+  test("takes as many steps as tokens from the worst start, each of which is then wrong for good", async () => {
+    for (const [shift, steps] of [
+      [3, 20],
+      // The prompt's step, and four that yield five tokens but for the last.
+      [0, 5],
+    ] as const) {
+      const { tokens, last } = await run(counting(), [1], {
+        maxTokens: 20,
+        drafter: jacobi({ block: 4, init: wrongBy(shift) }),
+        draftLength: constantLength(4),
+      });
+      expect(tokens).toEqual(Array.from({ length: 20 }, (_, i) => (i + 2) % 9));
+      expect(last.stats.targetSteps).toBe(steps);
+    }
+  });
+
+  test("begins with the draft of a drafter, of a tree its best chain, and learns for it", async () => {
+    const small = () => markovSequence({ vocabSize: 9, rule: hashRule(9, 3), tree: true });
+    const text = [2, 5];
+    const [own, inner] = await Promise.all(
+      [jacobi({ block: 4, init: draftModel(small()) }), draftModel(small())].map((drafter) =>
+        propose(drafter, text, 4),
+      ),
+    );
+    expect(own!.tokens).toEqual(inner!.tokens);
+    const tree: Drafter = {
+      kinds: ["point"],
+      propose: () => ({
+        tokens: Uint32Array.of(7, 8, 3),
+        parents: Int32Array.of(-1, -1, 1),
+        scores: Float32Array.of(0.6, 0.5, 0.9),
+        runMs: 2,
+      }),
+    };
+    const drafted = await propose(jacobi({ block: 4, init: tree }), text, 4);
+    expect([[...drafted.tokens], drafted.runMs]).toEqual([[8, 3, 3, 3], 2]);
+    await expectEqualTexts(() => jacobi({ init: draftModel(small()) }), 40, { vocabSize: 9 });
+    await expectEqualTexts(() => jacobi({ init: tokenRecycling({ vocabSize: 9 }) }), 40, {
+      vocabSize: 9,
+    });
+  });
+
   test("does not change the text", async () => {
     const drafter = jacobi();
     expect(await expectEqualTexts(() => drafter)).toBeGreaterThan(10);
     await expectEqualTexts(() => jacobi({ init: "text", block: 3 }));
+  });
+
+  test("takes no drafter that only draws", () => {
+    const drawn = { ...wrongBy(0), kinds: ["sampled"] as const };
+    expect(() => jacobi({ init: drawn })).toThrow("init: expected a drafter of kind point");
   });
 
   test("rejects options outside their intervals", () => {
