@@ -17,6 +17,7 @@ export { float16ToFloat32 } from "./numeric/float16.ts";
 export { logSumExp } from "./numeric/log-sum-exp.ts";
 export { softmax } from "./numeric/softmax.ts";
 export { topIndices } from "./numeric/top-indices.ts";
+export { wideDot } from "./numeric/wide-dot.ts";
 export type {
   AttentionPolicy,
   LandmarkPolicy,
@@ -26,6 +27,7 @@ export type {
   TidalDecodePolicy,
   TokenSelectPolicy,
 } from "./ports/attention-policy.ts";
+export { plainKernels, type Kernels } from "./ports/kernels.ts";
 export type { DraftHeads, HeadGuesses } from "./ports/draft-heads.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
 export type {

@@ -1,4 +1,4 @@
-import { InferenceError } from "@frugal/core";
+import { InferenceError, type Matrix } from "@frugal/core";
 
 /** @throws {@link InferenceError} `range` unless `value` is an integer in `[low, high]`. */
 export function expectInteger(
@@ -39,4 +39,17 @@ export function expectNumber(name: string, value: number, low: number, high: num
 export function expectLength(name: string, buffer: ArrayLike<unknown>, length: number): void {
   if (buffer.length === length) return;
   throw new InferenceError("shape", `${name}: expected ${length} entries, got ${buffer.length}`);
+}
+
+/** @throws {@link InferenceError} `shape` or `range` unless all entries of `x` are there and finite. */
+export function expectFinite(name: string, { data, rows, cols }: Matrix): void {
+  expectLength(name, data, rows * cols);
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i])) continue;
+    const row = Math.floor(i / cols);
+    throw new InferenceError(
+      "range",
+      `${name}: expected finite numbers, got ${data[i]} in row ${row}`,
+    );
+  }
 }

@@ -39,3 +39,9 @@ export {
   type PlanSequenceOptions,
   type SequencePlan,
 } from "./sequence/plan-sequence.ts";
+export {
+  type MaxMinSelection,
+  selectMaxMin,
+  type SelectMaxMinOptions,
+} from "./select/select-max-min.ts";
+export { unitRows } from "./select/unit-rows.ts";
