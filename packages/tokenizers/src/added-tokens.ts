@@ -42,6 +42,10 @@ export class AddedTokens {
     this.#matcher = new LiteralMatcher(patterns);
   }
 
+  get isEmpty(): boolean {
+    return this.#matcher.isEmpty;
+  }
+
   /** Whether the tokens can look from one character to the next: see {@link LiteralEdges}. */
   readsAcross(left: string, right: string): boolean {
     this.#edges ??= new LiteralEdges(this.#tokens, this.#patterns);

@@ -83,12 +83,12 @@ test.each<[InferenceErrorCode, string, object | string]>([
   ],
   [
     "unsupported",
-    'pre_tokenizer.pretokenizers[0].pattern.Regex: "\\G" at offset 0',
+    'pre_tokenizer.pretokenizers[0].pattern.Regex: "\\X" at offset 0',
     json({
       pre_tokenizer: {
         type: "Sequence",
         pretokenizers: [
-          { type: "Split", pattern: { Regex: "\\G" }, behavior: "Isolated" },
+          { type: "Split", pattern: { Regex: "\\X" }, behavior: "Isolated" },
           byteLevel,
         ],
       },

@@ -275,6 +275,7 @@ describe.skipIf(reason !== "")(`published tokenizers${reason}`, () => {
     "derived/qwen2.tokenizer.json.gz",
     "derived/starcoder.tokenizer.json.gz",
     "derived/deepseek-coder.tokenizer.json.gz",
+    "hf/phi-3-mini/tokenizer.json.gz",
   ])("%s: every oracle text, cut at random", { timeout: 60_000 }, (path) => {
     const tokenizer = createTokenizer(readText(path));
     expect(tokenizer.cuts).not.toBeNull();

@@ -1,6 +1,7 @@
 import { byteAlphabet } from "../byte-alphabet.ts";
 import { Bpe, type BpeInit } from "../models/bpe-characters.ts";
 import { ByteLevelBpe } from "../models/bpe.ts";
+import { MergeReach } from "../models/merge-reach.ts";
 import { PairTable } from "../models/pair-table.ts";
 import type { ModelFile } from "./hf-model.ts";
 import type { JsonReader } from "./json-reader.ts";
@@ -30,6 +31,7 @@ export function readBpe(model: JsonReader): ModelFile {
     size: vocab.size,
     createByteModel: worksOnBytes(init) ? () => new ByteLevelBpe(init) : null,
     createModel: () => new Bpe(init),
+    createReach: mergesAlone(init) ? () => new MergeReach(vocab, init.pairs) : null,
     toJson: () => writeBpe(init),
   };
 }
@@ -52,6 +54,11 @@ function worksOnBytes(init: BpeInit): boolean {
   // Otherwise an unknown or fallback token is out of reach only while every byte has a token.
   const isPlain = init.unknown === null && !init.byteFallback;
   return isPlain || byteAlphabet().every((character) => init.vocab.has(character));
+}
+
+/** Whether nothing but merges depends on what stands around a character that is a token. */
+function mergesAlone({ dropout, prefix, suffix, ignoreMerges }: BpeInit): boolean {
+  return dropout === 0 && prefix === "" && suffix === "" && !ignoreMerges;
 }
 
 /** The `model` of a `tokenizer.json`. O(vocabulary + merges). */

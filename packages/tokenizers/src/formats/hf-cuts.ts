@@ -1,7 +1,10 @@
 import type { CutRule } from "../cuts/cut-rule.ts";
 import { LocalCuts, type LocalCutsInit } from "../cuts/local-cuts.ts";
+import { MergeCuts } from "../cuts/merge-cuts.ts";
 import { PatternReach } from "../cuts/pattern-reach.ts";
 import { type CutStep, patternStep, spaceStep } from "../cuts/pattern-step.ts";
+import type { MergeReach } from "../models/merge-reach.ts";
+import type { Model } from "../models/model.ts";
 import { GPT2_PATTERN } from "../pre-tokenizers/byte-level.ts";
 import { PatternMatcher } from "../pre-tokenizers/pattern-matcher.ts";
 import type { JsonReader } from "./json-reader.ts";
@@ -14,17 +17,30 @@ import { translatePattern } from "./oniguruma.ts";
  * It is known for: no normalizer, or Unicode forms, Lowercase, StripAccents and BertNormalizer; then
  * a pre-tokenizer of ByteLevel with its pattern, Split that isolates or removes matches of a pattern
  * without look-behind and anchors, Digits, Whitespace, WhitespaceSplit, CharDelimiterSplit,
- * Punctuation, Bert's and Metaspace. It is not where no piece ever ends, as in the models that
- * replace spaces and then merge whole texts, nor for Precompiled, Prepend, Strip and Replace, nor
- * with truncation or padding.
+ * Punctuation, Bert's and Metaspace. It is known, too, where a normalizer does no more than replace spaces,
+ * after it may have put their mark in front, and byte-pair encoding merges whole texts. It is not
+ * for Precompiled, Strip and other uses of Prepend and Replace, nor with truncation or padding.
  */
-export function readCuts(file: JsonReader, parts: Omit<LocalCutsInit, "steps">): CutRule | null {
+export function readCuts(file: JsonReader, parts: CutParts): CutRule | null {
   const { truncation, padding, normalizer, pre_tokenizer: preTokenizer } = file.object();
   const { strategy, pad_to_multiple_of: multiple } = asComponent(padding);
   const pads = asComponent(padding) === padding && (strategy !== "BatchLongest" || multiple);
-  if ((truncation ?? null) !== null || pads || !isLocal(normalizer)) return null;
+  if ((truncation ?? null) !== null || pads) return null;
+  const marks = marksOf(normalizer);
+  const { createReach, normalizedTokens, rawTokens: tokens } = parts;
+  if (marks !== null && createReach !== null && normalizedTokens.isEmpty) {
+    if (!neverCuts(preTokenizer)) return null;
+    return new MergeCuts({ tokens, ...marks, createReach, createModel: parts.createModel });
+  }
+  if (!isLocal(normalizer)) return null;
   const steps = stepsOf(preTokenizer);
   return steps === null || steps.length === 0 ? null : new LocalCuts({ ...parts, steps });
+}
+
+/** What cuts are made from. */
+export interface CutParts extends Omit<LocalCutsInit, "steps"> {
+  readonly createModel: () => Model;
+  readonly createReach: (() => MergeReach) | null;
 }
 
 type Component = Readonly<Record<string, unknown>>;
@@ -32,6 +48,30 @@ type Component = Readonly<Record<string, unknown>>;
 // The readers of the parts have checked the shapes; here they are only looked at.
 function asComponent(value: unknown): Component {
   return typeof value === "object" && value !== null ? (value as Component) : {};
+}
+
+/** What a normalizer puts in front and in place of spaces, if that is one mark; null if it is another. */
+function marksOf(value: unknown): { readonly prepended: string; readonly mark: string } | null {
+  const { type, normalizers } = asComponent(value);
+  const steps =
+    type === "Sequence" ? (normalizers as unknown[]).map(asComponent) : [asComponent(value)];
+  const replace = asComponent(steps.at(-1));
+  const mark = String(replace["content"]);
+  if (replace["type"] !== "Replace" || asComponent(replace["pattern"])["String"] !== " ")
+    return null;
+  if (mark.length !== 1 || mark === " ") return null;
+  if (steps.length === 1) return { prepended: "", mark };
+  const [first] = steps;
+  const isPrepend =
+    steps.length === 2 && first!["type"] === "Prepend" && first!["prepend"] === mark;
+  return isPrepend ? { prepended: mark, mark } : null;
+}
+
+/** Whether a pre-tokenizer is none, or cuts at spaces, of which none are left. */
+function neverCuts(value: unknown): boolean {
+  if (value === null || value === undefined) return true;
+  const { type, pattern: sought, invert } = asComponent(value);
+  return type === "Split" && invert !== true && asComponent(sought)["String"] === " ";
 }
 
 /** Normalizers that work on each character, and the marks behind it, alone. */

@@ -48,7 +48,13 @@ export function readTokenizerJson(file: JsonReader, beside: TokensBeside): Token
     rawTokens,
     normalizedTokens,
     cuts: keepsText(postProcessor)
-      ? readCuts(file, { rawTokens, normalizedTokens, normalize })
+      ? readCuts(file, {
+          rawTokens,
+          normalizedTokens,
+          normalize,
+          createModel: model.createModel,
+          createReach: model.createReach ?? null,
+        })
       : null,
     normalizer,
     postProcessor,

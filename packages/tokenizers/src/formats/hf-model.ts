@@ -1,4 +1,5 @@
 import { ByteLevelBpe } from "../models/bpe.ts";
+import type { MergeReach } from "../models/merge-reach.ts";
 import type { Model } from "../models/model.ts";
 import { readBpe } from "./hf-bpe.ts";
 import { readUnigram } from "./hf-unigram.ts";
@@ -15,6 +16,8 @@ export interface ModelFile {
   /** The model over bytes instead of their stand-ins, where that gives the same; else null. */
   readonly createByteModel: (() => ByteLevelBpe) | null;
   readonly createModel: () => Model;
+  /** Where merges cannot join tokens, if nothing else joins them; absent or null if something may. */
+  readonly createReach?: (() => MergeReach) | null;
   /** The `model` of a `tokenizer.json` that means the same. */
   readonly toJson: () => object;
 }

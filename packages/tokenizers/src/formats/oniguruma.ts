@@ -1,5 +1,6 @@
-import { asciiFoldings, isPlain } from "./case-folding.ts";
 import { parseClass, parseClassEscape } from "./oniguruma-class.ts";
+import { checkEdge, type Letter, writeRun } from "./oniguruma-letters.ts";
+import { parseQuantifiers, seesQuantifier } from "./oniguruma-quantifier.ts";
 import { PatternCursor, type PatternDialect } from "./pattern-cursor.ts";
 
 /** A pattern in JavaScript's dialect. */
@@ -101,11 +102,6 @@ function parseSequence(cursor: PatternCursor, ignoreCase: boolean): string {
   }
   for (const group of cursor.matched) if (!matchedBefore.has(group)) cursor.matched.delete(group);
   return out + writeRun(cursor, run, cursor.at);
-}
-
-/** A literal whose case does not matter. */
-interface Letter {
-  readonly letter: string;
 }
 
 /**
@@ -278,79 +274,4 @@ function writeLetter(
   ignoreCase: boolean,
 ): string | Letter {
   return ignoreCase ? { letter: character } : cursor.literal(character);
-}
-
-/** Refuses a letter that, with the one before a group's border, equals a single character. */
-function checkEdge(cursor: PatternCursor, letter: string, start: number): void {
-  const pair = cursor.edge + letter;
-  if (cursor.isFancy || cursor.edge === "" || isPlain(pair)) return;
-  const folded = Array.from(pair, (each) => cursor.folding.fold(each).join("")).join("");
-  if (cursor.folding.hasPair(folded)) cursor.refuse(`"${pair}" regardless of case`, start);
-}
-
-/** Letters in a row, each the set of those that equal it; several that equal one, or it, are either. */
-function writeRun(cursor: PatternCursor, run: readonly string[], start: number): string {
-  const set = (letters: readonly string[]): string => {
-    const written = letters.map((each) => cursor.literal(each)).join("");
-    return letters.length === 1 ? written : `[${written}]`;
-  };
-  if (isPlain(run.join(""))) return run.map((each) => set(asciiFoldings(each))).join("");
-  const { folding } = cursor;
-  const equals = (letter: string): string => set(folding.equalsOf(letter));
-  if (cursor.isFancy) return run.map(equals).join("");
-  const folded = run.flatMap((each) => folding.fold(each));
-  let out = "";
-  let done = 0;
-  for (const { start: from, end, characters } of folding.sequencesIn(folded)) {
-    const letters = folded.slice(from, end);
-    if (from < done || cursor.behind > 0) {
-      cursor.refuse(`"${letters.join("")}" regardless of case`, start);
-    }
-    out += folded.slice(done, from).map(equals).join("");
-    out += `(?:${letters.map(equals).join("")}|${set(characters)})`;
-    done = end;
-  }
-  return out + folded.slice(done).map(equals).join("");
-}
-
-function seesQuantifier(cursor: PatternCursor): boolean {
-  const { at } = cursor;
-  const found = cursor.takeMatch(/[*+?]|\{(?:\d+,?\d*|,\d+)\}/y) !== null;
-  cursor.at = at;
-  return found;
-}
-
-/** All quantifiers that follow an atom; each further one repeats what came before it. */
-function parseQuantifiers(cursor: PatternCursor, atom: string): string {
-  let out = atom;
-  for (let repeated = false; ; repeated = true) {
-    const quantifier = parseQuantifier(cursor);
-    if (quantifier === null) return out;
-    if (out === "") cursor.refuse("a quantifier with nothing before it", cursor.at);
-    out = repeated ? `(?:${out})${quantifier.text}` : `${out}${quantifier.text}`;
-    if (quantifier.possessive) out = cursor.atomic(out);
-  }
-}
-
-function parseQuantifier(cursor: PatternCursor): { text: string; possessive: boolean } | null {
-  const start = cursor.at;
-  const simple = cursor.takeMatch(/[*+?]/y);
-  if (simple !== null) {
-    if (cursor.take("?")) return { text: `${simple[0]}?`, possessive: false };
-    return { text: simple[0], possessive: cursor.take("+") };
-  }
-  const counted = cursor.takeMatch(/\{(?:(\d+)(,?)(\d*)|,(\d+))\}/y);
-  if (counted === null) return null;
-  const least = counted[1] ?? "0";
-  const comma = counted[1] === undefined ? "," : counted[2]!;
-  const most = counted[4] ?? counted[3]!;
-  if (most !== "" && Number(most) < Number(least)) cursor.refuse(`"${counted[0]}"`, start);
-  const text = `{${least}${comma}${most}}`;
-  if (cursor.isFancy) {
-    if (cursor.take("?")) return { text: `${text}?`, possessive: false };
-    return { text, possessive: cursor.take("+") };
-  }
-  // Here a plus means repetition, and so does a question mark after a fixed count.
-  const lazy = comma !== "" && cursor.take("?");
-  return { text: lazy ? `${text}?` : text, possessive: false };
 }

@@ -33,15 +33,20 @@ export class MergeReach {
     });
   }
 
+  /** Whether two UTF-16 units are tokens that no merge reaches across. */
+  isParted(before: number, after: number): boolean {
+    const bit = pairBit(before, after);
+    const joins = (this.#joined[bit >>> 5]! & (1 << (bit & 31))) !== 0;
+    return !joins && this.#known[before]! > 0 && this.#known[after]! > 0;
+  }
+
   /** Visits the parts of a text in order; none is empty. O(length). */
   cut(text: string, visit: (start: number, end: number) => void): void {
     let start = 0;
     let before = text.charCodeAt(0);
     for (let at = 1; at < text.length; at++) {
       const after = text.charCodeAt(at);
-      const bit = pairBit(before, after);
-      const joins = (this.#joined[bit >>> 5]! & (1 << (bit & 31))) !== 0;
-      if (!joins && this.#known[before]! > 0 && this.#known[after]! > 0) {
+      if (this.isParted(before, after)) {
         visit(start, at);
         start = at;
       }
