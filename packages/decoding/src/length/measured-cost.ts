@@ -40,7 +40,11 @@ const neighbours: readonly ((length: number) => number)[] = [
  * Where drafts branch, `g` is the number of their tokens, and the share of steps in which the `j`-th
  * was accepted stands for the product. That includes 0, where drafting does not pay. The first steps alternate
  * between none and 4, which gives two costs to interpolate between; now and then a step tries a
- * neighbouring length, less often while that finds nothing better. What is learnt holds for a pair of models: one
+ * neighbouring length, less often while that finds nothing better. There is no hysteresis, no pause
+ * after a change and no fixed share of exploring steps, as the design named on the page has them: a
+ * change costs nothing here, lengths between which the choice wavers gain the same, the slow means
+ * already damp it, and a tenth of all steps at a worse length would be lost for good, where those
+ * of the back-off become rare. What is learnt holds for a pair of models: one
  * instance can serve many generations, one after another.
  *
  * Deterministic; reads no clock, the measurements come from the loop. Cost: O(max) per step.
