@@ -41,7 +41,12 @@ export const rules: Readonly<Record<string, PackageRule>> = {
   "runtime-web": {
     internal: ["core", "runtime"],
     // Without a bundler ONNX Runtime's script comes from a URL, which is a computed name.
-    outside: ["onnxruntime-web", "onnxruntime-web/wasm", "a computed name"],
+    outside: [
+      "onnxruntime-web",
+      "onnxruntime-web/wasm",
+      "onnxruntime-web/webgpu",
+      "a computed name",
+    ],
     neutral: false,
   },
 };

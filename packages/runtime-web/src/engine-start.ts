@@ -4,7 +4,7 @@ import type { LoadOptions } from "./load-model.ts";
 /** Options that decide how the engine runs; can be sent to a worker. */
 export type EngineOptions = Pick<
   LoadOptions,
-  "threads" | "quantize" | "accuracyLevel" | "attention" | "layers" | "chunk"
+  "device" | "threads" | "quantize" | "accuracyLevel" | "attention" | "layers" | "chunk"
 >;
 
 /** URLs of ONNX Runtime's files; null where the bundler decides. */

@@ -11,6 +11,7 @@ export {
   type LoadProgress,
   type ModelFiles,
 } from "@frugal/runtime";
+export type { Device } from "./devices.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { openFiles } from "./files/open-files.ts";
 export type { HubOptions, ModelSource } from "./files/model-source.ts";

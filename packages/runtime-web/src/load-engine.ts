@@ -1,10 +1,12 @@
 import { InferenceError, type LanguageModel } from "@frugal/core";
 import { createLanguageModel, type LoadProgress, modelInfo, selfTest } from "@frugal/runtime";
 
+import { checkDevice, type Device } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
 import { filesAt } from "./files/open-files.ts";
 import { configureOrt, type OrtWeb } from "./ort-web.ts";
 import { type GraphPlan, planGraph } from "./plan-graph.ts";
+import { inTurn, takeTurn } from "./take-turn.ts";
 
 /** Models below this size run on one thread: their steps are over before a second one helps. */
 const singleThreadParameters = 4_000_000;
@@ -16,17 +18,19 @@ export async function loadEngine(
   onProgress: (progress: LoadProgress) => void,
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
-  const { chunk = 256, attention } = engine;
+  const { device = "wasm", chunk = 256, attention } = engine;
   checkCount("chunk", chunk);
   if (engine.threads !== undefined) checkCount("threads", engine.threads);
   checkAccuracyLevel(engine.accuracyLevel);
+  await checkDevice(device);
   const files = filesAt(address, { onProgress, ...(signal && { signal }) });
   const plan = await planGraph(files, engine, onProgress);
   signal?.throwIfAborted();
   onProgress({ phase: "load", fraction: 0 });
   const small = modelInfo(plan.config, plan.part).parameters < singleThreadParameters;
-  configureOrt(ort, scripts, engine.threads ?? (small ? 1 : 0));
-  const session = await createSession(ort, plan);
+  const oneThread = small || device === "webgpu";
+  configureOrt(ort, scripts, engine.threads ?? (oneThread ? 1 : 0));
+  const session = inTurn(ort, await createSession(ort, plan, device));
   const run = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
@@ -45,13 +49,14 @@ export async function loadEngine(
   return model;
 }
 
-async function createSession(ort: OrtWeb, { graph, weights }: GraphPlan) {
+async function createSession(ort: OrtWeb, { graph, weights }: GraphPlan, device: Device) {
   try {
-    return await ort.InferenceSession.create(graph, {
-      executionProviders: ["wasm"],
+    const options = {
+      executionProviders: [device],
       externalData: [...weights],
       logSeverityLevel: 3,
-    });
+    } as const;
+    return await takeTurn(ort, () => ort.InferenceSession.create(graph, options));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

@@ -14,7 +14,7 @@ export async function loadInWorker(
   onProgress: (progress: LoadProgress) => void,
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
-  const worker = start.scripts.ort === null ? bundledWorker() : plainWorker();
+  const worker = startWorker(start);
   const { port1: port, port2 } = new MessageChannel();
   const connection = connectModel(port, {
     onProgress,
@@ -41,10 +41,19 @@ export async function loadInWorker(
   }
 }
 
+function startWorker({ scripts, engine }: EngineStart): Worker {
+  if (scripts.ort !== null) return plainWorker();
+  return engine.device === "webgpu" ? webgpuWorker() : wasmWorker();
+}
+
 // Bundlers recognise a worker by exactly this form.
 
-function bundledWorker(): Worker {
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+function wasmWorker(): Worker {
+  return new Worker(new URL("./wasm-worker.js", import.meta.url), { type: "module" });
+}
+
+function webgpuWorker(): Worker {
+  return new Worker(new URL("./webgpu-worker.js", import.meta.url), { type: "module" });
 }
 
 function plainWorker(): Worker {

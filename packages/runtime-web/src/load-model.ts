@@ -1,12 +1,18 @@
 import type { AttentionPolicy, LanguageModel } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
+import type { Device } from "./devices.ts";
 import { addressOf, type HubOptions, type ModelSource } from "./files/model-source.ts";
 import { baseUrl } from "./files/open-files.ts";
 import { loadInWorker } from "./load-in-worker.ts";
 
 /** How {@link loadModel} loads and runs a model. */
 export interface LoadOptions {
+  /**
+   * Where the graph runs; default `"wasm"`. On `"webgpu"` the cache stays in JavaScript memory and is
+   * sent to the device with every step.
+   */
+  readonly device?: Device;
   /**
    * Threads of the WebAssembly engine. They need a page that is cross-origin isolated; on others
    * there is one. Default: one for models under four million parameters, whose steps are shorter
@@ -39,8 +45,8 @@ export interface LoadOptions {
   /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */
   readonly inline?: boolean;
   /**
-   * URL of ONNX Runtime's script, `ort.wasm.bundle.min.mjs`, for pages without a bundler; its
-   * `.wasm` file lies beside it. Default: what the bundler finds.
+   * URL of ONNX Runtime's script, `ort.wasm.bundle.min.mjs` or `ort.webgpu.bundle.min.mjs`, for
+   * pages without a bundler; its `.wasm` file lies beside it. Default: what the bundler finds.
    */
   readonly ort?: string | URL;
   /** Folder of ONNX Runtime's `.wasm` file, where it does not lie beside the script. */
@@ -65,7 +71,7 @@ export interface LoadOptions {
  *
  * @throws the signal's reason; {@link InferenceError} `format` for files that are missing,
  *   truncated or malformed; `unsupported` for an architecture, a weight type or a source that cannot
- *   be loaded; `range` for options; `backend` if ONNX Runtime, the network or a server fails.
+ *   be loaded, and for a device that is not available, with the reason; `range` for options; `backend` if ONNX Runtime, the network or a server fails.
  */
 export async function loadModel(
   source: ModelSource,
@@ -74,7 +80,8 @@ export async function loadModel(
   const { inline = false, hub, onProgress = () => {}, onHint, signal, ...rest } = options;
   signal?.throwIfAborted();
   const address = addressOf(source, baseUrl(), hub);
-  if (rest.threads !== 1 && !globalThis.crossOriginIsolated) {
+  const onWasm = rest.device !== "webgpu";
+  if (onWasm && rest.threads !== 1 && !globalThis.crossOriginIsolated) {
     onHint?.(
       "WebAssembly runs on one thread: serve the page with Cross-Origin-Opener-Policy: same-origin " +
         "and Cross-Origin-Embedder-Policy: require-corp for more",

@@ -1,6 +1,7 @@
 import { InferenceError, type LanguageModel } from "@frugal/core";
 import type { LoadProgress } from "@frugal/runtime";
 
+import type { Device } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
 import { loadEngine } from "./load-engine.ts";
 import { importOrtFrom, type OrtWeb } from "./ort-web.ts";
@@ -12,12 +13,13 @@ export async function loadOnPage(
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
   const { ort: url } = start.scripts;
-  const ort = await (url === null ? importOrt() : importOrtFrom(url));
+  const ort = await (url === null ? importOrt(start.engine.device) : importOrtFrom(url));
   return loadEngine(ort, start, onProgress, signal);
 }
 
-async function importOrt(): Promise<OrtWeb> {
+async function importOrt(device: Device = "wasm"): Promise<OrtWeb> {
   try {
+    if (device === "webgpu") return await import("onnxruntime-web/webgpu");
     return await import("onnxruntime-web/wasm");
   } catch (cause) {
     throw new InferenceError("backend", `onnxruntime-web could not be loaded: ${String(cause)}`, {

@@ -31,7 +31,8 @@ export async function planGraph(
 ): Promise<GraphPlan> {
   const { config, checkpoint, files: weights } = await openCheckpoint(files, options, onProgress);
   const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
-  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range);
+  const kernels = options.device === "webgpu" ? "portable" : "cpu";
+  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, kernels);
   return { config, part, graph, weights };
 }
 

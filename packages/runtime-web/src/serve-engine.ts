@@ -1,5 +1,6 @@
 import { serveModel } from "@frugal/runtime";
 
+import { deviceLoss } from "./devices.ts";
 import type { EngineStart, OrtScripts } from "./engine-start.ts";
 import { loadEngine } from "./load-engine.ts";
 import type { OrtWeb } from "./ort-web.ts";
@@ -13,9 +14,13 @@ export interface WorkerStart extends EngineStart {
 export function serveEngine(importOrt: (scripts: OrtScripts) => Promise<OrtWeb>): void {
   const begin = ({ data }: MessageEvent<WorkerStart>): void => {
     const { port, ...start } = data;
-    void serveModel(port, async (onProgress) =>
-      loadEngine(await importOrt(start.scripts), start, onProgress),
-    );
+    void serveModel(port, async (onProgress) => {
+      const ort = await importOrt(start.scripts);
+      const model = await loadEngine(ort, start, onProgress);
+      // An error that nobody handles ends the worker's service; the page hears of it.
+      if (start.engine.device === "webgpu") void deviceLoss(ort).then(reportError);
+      return model;
+    });
     port.start();
   };
   globalThis.addEventListener("message", begin as (event: Event) => void, { once: true });

@@ -63,7 +63,7 @@ export {
   readWeights,
 } from "./load/model-files.ts";
 export { type ModelSummary, summarizeModel } from "./onnx/model-summary.ts";
-export type { Ort } from "./onnx/ort.ts";
+export type { Ort, RunningSession } from "./onnx/ort.ts";
 export { relocateWeights } from "./onnx/relocate-weights.ts";
 export { connectModel, type Connection, type ConnectionHooks } from "./remote/connect-model.ts";
 export type { DownloadProgress, LoadProgress, ModelPort } from "./remote/protocol.ts";

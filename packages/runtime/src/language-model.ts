@@ -11,7 +11,7 @@ import {
 import { type ModelPart, wholeModel } from "./architectures/model-part.ts";
 import { countParameters } from "./architectures/projections.ts";
 import type { ModelConfig } from "./load/model-config.ts";
-import type { InferenceSession, Ort } from "./onnx/ort.ts";
+import type { Ort, RunningSession } from "./onnx/ort.ts";
 import { runSession } from "./onnx/run-session.ts";
 import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
@@ -41,7 +41,7 @@ export interface RunOptions {
  */
 export function createLanguageModel(
   ort: Ort,
-  session: InferenceSession,
+  session: RunningSession,
   config: ModelConfig,
   options: RunOptions,
   part: ModelPart = wholeModel(config),

@@ -14,5 +14,11 @@ export interface Ort {
   };
 }
 
+/** What running a model needs of a session. */
+export interface RunningSession {
+  run(feeds: Record<string, Tensor>, outputs: readonly string[]): Promise<Record<string, Tensor>>;
+  release(): Promise<void>;
+}
+
 /** A session, its options and its tensors, as onnxruntime-common types them. */
 export type { InferenceSession, Tensor };

@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import type { InferenceSession, Tensor } from "./ort.ts";
+import type { RunningSession, Tensor } from "./ort.ts";
 
 /**
  * Runs a session.
@@ -8,7 +8,7 @@ import type { InferenceSession, Tensor } from "./ort.ts";
  * @throws {@link InferenceError} `backend` with ONNX Runtime's reason.
  */
 export async function runSession(
-  session: InferenceSession,
+  session: Pick<RunningSession, "run">,
   feeds: Record<string, Tensor>,
   names: readonly string[],
 ): Promise<Record<string, Tensor>> {
