@@ -53,3 +53,11 @@ export function expectFinite(name: string, { data, rows, cols }: Matrix): void {
     );
   }
 }
+
+/** @throws {@link InferenceError} `range` unless all values are finite and at least `low`. */
+export function expectNumbers(name: string, values: Float32Array, low: number = -Infinity): void {
+  const at = values.findIndex((value) => !Number.isFinite(value) || value < low);
+  if (at < 0) return;
+  const kind = low === -Infinity ? "finite numbers" : `finite numbers >= ${low}`;
+  throw new InferenceError("range", `${name}: expected ${kind}, got ${values[at]} at ${at}`);
+}

@@ -45,3 +45,11 @@ export {
   type SelectMaxMinOptions,
 } from "./select/select-max-min.ts";
 export { unitRows } from "./select/unit-rows.ts";
+export { mergeIntoOutliers, type MergeIntoOutliersOptions } from "./select/merge-into-outliers.ts";
+export { mergeRest, type MergeRestOptions } from "./select/merge-rest.ts";
+export { outlierRatio } from "./select/outlier-ratio.ts";
+export { applyReduction, type Reduction } from "./select/reduction.ts";
+export { selectByAttention } from "./select/select-by-attention.ts";
+export { selectChanged } from "./select/select-changed.ts";
+export { type DeterminantSelection, selectDeterminant } from "./select/select-determinant.ts";
+export { type MethodInfo, methods, type Signal, usableMethods } from "./methods.ts";

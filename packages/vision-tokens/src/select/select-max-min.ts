@@ -39,7 +39,7 @@ export interface MaxMinSelection {
  * Deviations from the reference: a row is never chosen twice, where it relies on the distance of a
  * row to itself being exactly 0; a row of zeros has distance 1 to all others, where it has NaN.
  *
- * @throws {@link InferenceError} `shape` for buffers of the wrong length, `range` for features that
+ * @throws `InferenceError` `shape` for buffers of the wrong length, `range` for features that
  *   are not finite, a count outside `[0, candidates]` or candidates out of order.
  * @see DivPrune (Alvar et al.), arXiv:2503.02175; `docs/algorithms/max-min-selection.md`
  */
