@@ -21,7 +21,10 @@ import { environment, node, root } from "./install.js";
  */
 
 /** Where vitest writes its counts. */
-const report = join(root, "node_modules/.frugal-tests.json");
+const reports = {
+  tests: join(root, "node_modules/.frugal-tests.json"),
+  playground: join(root, "node_modules/.frugal-playground.json"),
+};
 
 /**
  * Runs a program in the root folder with its output passed through.
@@ -61,8 +64,18 @@ export function allSteps(chromium) {
     { name: "format", run: () => run("oxfmt", ["--check"]) },
     { name: "lint", run: () => run("oxlint", ["--deny-warnings"]) },
     { name: "types", run: () => run(node, ["tooling/scripts/types.js"]) },
-    { name: "tests", run: () => runTests(chromium), tally: tallyTests },
+    {
+      name: "tests",
+      run: () => runTests(reports.tests, [], chromium),
+      tally: (succeeded) => tallyTests(reports.tests, succeeded),
+    },
     { name: "build", run: () => run("turbo", ["run", "build", quiet]) },
+    // The built page in a browser: what users of the packages see.
+    {
+      name: "playground",
+      run: () => runTests(reports.playground, ["--root", "examples/03-playground"], chromium),
+      tally: (succeeded) => tallyTests(reports.playground, succeeded),
+    },
     // On built output: also the first time that the packages run as users get them.
     { name: "bench", run: () => run(node, ["bench/src/main.ts", "--smoke"]) },
     { name: "package", run: () => run("turbo", ["run", "package", quiet]) },
@@ -99,21 +112,26 @@ export async function runSteps(steps) {
   return total;
 }
 
-/** @param {string} chromium */
-function runTests(chromium) {
+/**
+ * @param {string} report
+ * @param {string[]} args
+ * @param {string} chromium
+ */
+function runTests(report, args, chromium) {
   rmSync(report, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  return run("vitest", ["run", ...reporters], { CHROMIUM: chromium });
+  return run("vitest", ["run", ...args, ...reporters], { CHROMIUM: chromium });
 }
 
 /**
  * Vitest's own counts. A run can fail without a failed test (a file that does not load, an error
  * outside a test); that counts as one.
  *
+ * @param {string} report
  * @param {boolean} succeeded
  * @returns {Tally}
  */
-function tallyTests(succeeded) {
+function tallyTests(report, succeeded) {
   if (!existsSync(report)) return single(succeeded);
   const counts = JSON.parse(readFileSync(report, "utf8"));
   const failed = counts.numFailedTests;
