@@ -53,3 +53,11 @@ export { selectByAttention } from "./select/select-by-attention.ts";
 export { selectChanged } from "./select/select-changed.ts";
 export { type DeterminantSelection, selectDeterminant } from "./select/select-determinant.ts";
 export { type MethodInfo, methods, type Signal, usableMethods } from "./methods.ts";
+export {
+  type BipartiteMerge,
+  mergeBipartite,
+  type MergeBipartiteOptions,
+  mergeSchedule,
+} from "./select/merge-bipartite.ts";
+export { mergeHalving } from "./select/merge-halving.ts";
+export { labelRegions, selectFromRegions } from "./select/select-from-regions.ts";

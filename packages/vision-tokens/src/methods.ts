@@ -1,5 +1,5 @@
 /** What a method looks at. */
-export type Signal = "features" | "keys" | "class-attention" | "relevance";
+export type Signal = "features" | "keys" | "class-attention" | "relevance" | "pixels";
 
 /** What is known of a method before it is called. */
 export interface MethodInfo {
@@ -7,7 +7,7 @@ export interface MethodInfo {
   readonly function: string;
   /** What the paper calls it. */
   readonly name: string;
-  /** Where it works: behind the encoder and before the decoder. */
+  /** Where it works. */
   readonly stage: "before-decoder";
   /** What it must be given, features to reduce aside. */
   readonly needs: readonly Signal[];
@@ -23,6 +23,16 @@ export interface MethodInfo {
 /** The methods of this package, in the order of their publication. */
 export const methods: readonly MethodInfo[] = [
   {
+    function: "mergeBipartite",
+    name: "Token Merging",
+    stage: "before-decoder",
+    needs: ["features"],
+    does: "merges",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2210.09461",
+  },
+  {
     function: "mergeIntoOutliers",
     name: "LLaVA-PruMerge",
     stage: "before-decoder",
@@ -33,6 +43,16 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2403.15388",
   },
   {
+    function: "selectFromRegions",
+    name: "ShowUI",
+    stage: "before-decoder",
+    needs: ["pixels"],
+    does: "selects",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2411.17465",
+  },
+  {
     function: "selectByAttention",
     name: "FasterVLM",
     stage: "before-decoder",
@@ -41,6 +61,16 @@ export const methods: readonly MethodInfo[] = [
     modality: "image",
     trained: false,
     source: "arXiv:2412.01818",
+  },
+  {
+    function: "mergeHalving",
+    name: "AIM, first stage",
+    stage: "before-decoder",
+    needs: ["features"],
+    does: "merges",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2412.03248",
   },
   {
     function: "mergeRest",

@@ -12,8 +12,14 @@ test("every method is a function of the package, once", () => {
 
 test("ordinary exports give features only", () => {
   const names = (...signals: package_.Signal[]) => usableMethods(signals).map(({ name }) => name);
-  expect(names("features")).toEqual(["DivPrune", "Efficient video sampling"]);
+  expect(names("features")).toEqual([
+    "Token Merging",
+    "AIM, first stage",
+    "DivPrune",
+    "Efficient video sampling",
+  ]);
   expect(names("class-attention")).toEqual(["FasterVLM"]);
   expect(names("class-attention", "keys")).toEqual(["LLaVA-PruMerge", "FasterVLM", "VisionZip"]);
+  expect(names("pixels")).toEqual(["ShowUI"]);
   expect(names()).toEqual([]);
 });

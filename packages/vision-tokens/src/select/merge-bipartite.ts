@@ -1,0 +1,106 @@
+import { type Matrix, wideDot } from "@frugal/core";
+
+import { expectFinite, expectInteger, expectLength, expectNumbers } from "../expect.ts";
+import { createReduction, type Reduction, type WeightedSum } from "./reduction.ts";
+import { unitRows } from "./unit-rows.ts";
+
+/** Options of {@link mergeBipartite}. */
+export interface MergeBipartiteOptions {
+  /** How many original tokens each row stands for; they weigh the mean. Default: one each. */
+  readonly sizes?: Float32Array;
+  /** Whether row 0 is a class token, which is never merged. Default false. */
+  readonly classToken?: boolean;
+  /** Pairs of a lower cosine are not merged, even if fewer than `count` are left. Default -1. */
+  readonly minSimilarity?: number;
+}
+
+/** Merged rows, and how many original tokens each of them stands for. */
+export interface BipartiteMerge {
+  readonly reduction: Reduction;
+  /** Their logarithms, added to the logits of their keys, make attention count them in full. */
+  readonly sizes: Float32Array;
+}
+
+/**
+ * ToMe: merges `count` of the rows with even index into the row with odd index that is most similar,
+ * the most similar pairs first. Ties go to the lower index.
+ *
+ * _Shapes_: `metric` n × d, by which rows are compared: keys, averaged over heads, or the features.
+ * _Cost_: n² / 4 products of rows; similarities are not stored.
+ *
+ * Deviations: rows come out in the order of the image, a merged one in the place of the odd row, where
+ * the reference puts unmerged rows first; `minSimilarity` is new.
+ *
+ * @param count at most the number of rows that can be merged counts.
+ * @throws `InferenceError` `shape` or `range` for buffers and numbers that do not fit.
+ * @see Token Merging (Bolya et al.), arXiv:2210.09461; `docs/algorithms/bipartite-merging.md`
+ */
+export function mergeBipartite(
+  metric: Matrix,
+  count: number,
+  options: MergeBipartiteOptions = {},
+): BipartiteMerge {
+  const n = metric.rows;
+  const { sizes = new Float32Array(n).fill(1), classToken = false, minSimilarity = -1 } = options;
+  expectFinite("metric", metric);
+  expectInteger("count", count, 0);
+  expectLength("sizes", sizes, n);
+  expectNumbers("sizes", sizes, Number.MIN_VALUE);
+  const most = Math.max(0, Math.floor((n - (classToken ? 1 : 0)) / 2));
+  const pairs = findPairs(metric, classToken ? 2 : 0)
+    .filter((pair) => pair.similarity >= minSimilarity)
+    .sort((a, b) => b.similarity - a.similarity || a.from - b.from)
+    .slice(0, Math.min(count, most));
+  const members = new Map<number, number[]>();
+  for (let row = 0; row < n; row++) members.set(row, [row]);
+  for (const { from, into } of pairs) {
+    members.get(into)!.push(from);
+    members.delete(from);
+  }
+  const total = (rows: readonly number[]) => rows.reduce((sum, row) => sum + sizes[row]!, 0);
+  const sums = [...members].map(([anchor, rows]): WeightedSum => {
+    const size = total(rows);
+    return { anchor, terms: rows.map((row) => [row, sizes[row]! / size]) };
+  });
+  return {
+    reduction: createReduction(n, sums),
+    sizes: Float32Array.from(members.values(), total),
+  };
+}
+
+/** For every even row from `first`, the odd row that is most similar. */
+function findPairs(
+  metric: Matrix,
+  first: number,
+): { from: number; into: number; similarity: number }[] {
+  const { data, rows, cols } = unitRows(metric);
+  const pairs: { from: number; into: number; similarity: number }[] = [];
+  if (rows < 2) return pairs;
+  for (let from = first; from < rows; from += 2) {
+    let into = 1;
+    let similarity = -Infinity;
+    for (let odd = 1; odd < rows; odd += 2) {
+      const cosine = Math.fround(wideDot(data, from * cols, data, odd * cols, cols));
+      if (cosine > similarity) [into, similarity] = [odd, cosine];
+    }
+    // Rounding can put a cosine a little outside its interval.
+    pairs.push({ from, into, similarity: Math.max(-1, similarity) });
+  }
+  return pairs;
+}
+
+/**
+ * How many rows each of `layers` merges: `r` on average, falling linearly for `inflect` -1, constant
+ * for 0, rising for 1. Truncated as in the reference, so that the sum can be below `layers · r`.
+ *
+ * @throws `InferenceError` `range` for what is no count or an `inflect` outside `[-1, 1]`.
+ */
+export function mergeSchedule(layers: number, r: number, inflect: -1 | 0 | 1 = 0): number[] {
+  expectInteger("layers", layers, 1);
+  expectInteger("r", r, 0);
+  expectInteger("inflect", inflect, -1, 1);
+  const low = Math.trunc(r * (1 - inflect));
+  const high = 2 * r - low;
+  const step = layers === 1 ? 0 : (high - low) / (layers - 1);
+  return Array.from({ length: layers }, (_, layer) => Math.trunc(low + step * layer));
+}
