@@ -114,7 +114,7 @@ function say(text: string): void {
 }
 
 function fail(reason: unknown): void {
-  say("");
+  say("That did not work:");
   error.textContent = reason instanceof Error ? reason.message : String(reason);
   error.hidden = false;
 }
