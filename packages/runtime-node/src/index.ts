@@ -19,4 +19,5 @@ export type { HubOptions } from "./hub/hub-settings.ts";
 export { type DraftHeadOptions, type LoadedDraftHead, loadDraftHead } from "./load-draft-head.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { loadVisionEncoder, type VisionOptions } from "./load-vision-encoder.ts";
+export { loadVisionTower, type VisionTowerOptions } from "./load-vision-tower.ts";
 export type { LayoutOptions, ModelFormat, Variant } from "./model-layout.ts";

@@ -33,6 +33,7 @@ export { type GgufFile, type GgufModel, readGguf } from "./gguf/read-gguf.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";
+export { buildVisionEncoder } from "./graph/vision-encoder.ts";
 export { createDraftHeads } from "./draft-heads.ts";
 export { buildMedusa } from "./graph/medusa.ts";
 export {
@@ -54,6 +55,12 @@ export type {
 } from "./load/model-config.ts";
 export type { Packing } from "./load/packing-config.ts";
 export type { RopeScaling, Rotary } from "./load/rope-config.ts";
+export {
+  parseVisionConfig,
+  type Pooling,
+  type VisionConfig,
+  type VisionNames,
+} from "./load/vision-config.ts";
 export {
   type ModelFiles,
   type ModelFolder,

@@ -29,8 +29,16 @@ export interface VisionEncoder {
   dispose(): Promise<void>;
 }
 
-/** A {@link VisionEncoder} over an exported graph. Owns the session. */
-export function createVisionEncoder(ort: Ort, session: InferenceSession): VisionEncoder {
+/**
+ * A {@link VisionEncoder} over an exported graph, or one of `buildVisionEncoder`. Owns the session.
+ *
+ * @param output the output that rows are read from; default the graph's first
+ */
+export function createVisionEncoder(
+  ort: Ort,
+  session: InferenceSession,
+  output: string = session.outputNames[0]!,
+): VisionEncoder {
   const ports = session.inputMetadata.filter((input) => input.isTensor);
   let disposed: Promise<void> | null = null;
   return {
@@ -45,9 +53,8 @@ export function createVisionEncoder(ort: Ort, session: InferenceSession): Vision
         if (input === undefined) throw wrongInputs(ports, `no ${name}`);
         feeds[name] = tensorOf(ort, name, type, input);
       }
-      const [output] = session.outputNames;
-      const outputs = await runSession(session, feeds, [output!]);
-      return matrixOf(outputs[output!]!);
+      const outputs = await runSession(session, feeds, [output]);
+      return matrixOf(outputs[output]!);
     },
     async dispose() {
       disposed ??= session.release();

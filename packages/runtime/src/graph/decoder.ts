@@ -6,9 +6,10 @@ import {
   qkvWidths,
   upWidths,
 } from "../architectures/projections.ts";
-import type { Activation, ModelConfig } from "../load/model-config.ts";
+import type { ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { onnxTypeOf, requireWeight } from "../weights/weight-map.ts";
+import { activate } from "./activation.ts";
 import type { AttentionProfile, LayerAttention } from "./attention/attention-profile.ts";
 import { type Entry, joinFeatures } from "./features.ts";
 import { GraphBuilder } from "./graph-builder.ts";
@@ -237,11 +238,4 @@ function projectTo(
 ): readonly string[] {
   const results = project(graph, checkpoint, x, projections);
   return results.length === widths.length ? results : splitColumns(graph, results[0]!, widths);
-}
-
-function activate(graph: GraphBuilder, activation: Activation, x: string): string {
-  // x * sigmoid(x): SiLU.
-  if (activation === "silu") return graph.node("QuickGelu", [x], { alpha: { float: 1 } });
-  const approximate = activation === "gelu-tanh" ? "tanh" : "none";
-  return graph.node("Gelu", [x], { approximate: { string: approximate } });
 }

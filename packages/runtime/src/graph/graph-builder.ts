@@ -20,6 +20,7 @@ const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "FusedMatMul",
   "GroupQueryAttention",
   "MatMulNBits",
+  "MultiHeadAttention",
   "QuickGelu",
   "RotaryEmbedding",
   "SkipLayerNormalization",

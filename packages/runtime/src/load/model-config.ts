@@ -18,8 +18,11 @@ export interface AttentionKind {
   readonly rotary: Rotary | null;
 }
 
-/** Nonlinearity of the MLP; `gelu-tanh` is the approximation of GPT-2 and Gemma. */
-export type Activation = "silu" | "gelu" | "gelu-tanh";
+/**
+ * Nonlinearity of the MLP; `gelu-tanh` is the approximation of GPT-2 and Gemma, `quick-gelu` that of
+ * CLIP, `x * sigmoid(1.702 x)`.
+ */
+export type Activation = "silu" | "gelu" | "gelu-tanh" | "quick-gelu";
 
 /**
  * Names of a layer's modules below its prefix. A norm that is null is not there, which is also what
