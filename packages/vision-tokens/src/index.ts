@@ -61,3 +61,5 @@ export {
 } from "./select/merge-bipartite.ts";
 export { mergeHalving } from "./select/merge-halving.ts";
 export { labelRegions, selectFromRegions } from "./select/select-from-regions.ts";
+export { selectDissimilar } from "./select/select-dissimilar.ts";
+export { shareByThumbnail, type ShareByThumbnailOptions } from "./select/share-by-thumbnail.ts";

@@ -1,5 +1,5 @@
 /** What a method looks at. */
-export type Signal = "features" | "keys" | "class-attention" | "relevance" | "pixels";
+export type Signal = "features" | "keys" | "class-attention" | "relevance" | "text" | "pixels";
 
 /** What is known of a method before it is called. */
 export interface MethodInfo {
@@ -11,8 +11,8 @@ export interface MethodInfo {
   readonly stage: "before-decoder";
   /** What it must be given, features to reduce aside. */
   readonly needs: readonly Signal[];
-  /** Whether it leaves rows out or sums them up. */
-  readonly does: "selects" | "merges";
+  /** Whether it leaves rows out, sums them up, or says how many of them to keep. */
+  readonly does: "selects" | "merges" | "budgets";
   readonly modality: "image" | "video";
   /** Whether the model must have been trained for it. */
   readonly trained: boolean;
@@ -81,6 +81,26 @@ export const methods: readonly MethodInfo[] = [
     modality: "image",
     trained: false,
     source: "arXiv:2412.04467",
+  },
+  {
+    function: "shareByThumbnail",
+    name: "GlobalCom²",
+    stage: "before-decoder",
+    needs: ["class-attention"],
+    does: "budgets",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2501.05179",
+  },
+  {
+    function: "selectDissimilar",
+    name: "DART",
+    stage: "before-decoder",
+    needs: ["features", "text"],
+    does: "selects",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2502.11494",
   },
   {
     function: "selectMaxMin",

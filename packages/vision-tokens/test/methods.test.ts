@@ -18,8 +18,13 @@ test("ordinary exports give features only", () => {
     "DivPrune",
     "Efficient video sampling",
   ]);
-  expect(names("class-attention")).toEqual(["FasterVLM"]);
-  expect(names("class-attention", "keys")).toEqual(["LLaVA-PruMerge", "FasterVLM", "VisionZip"]);
+  expect(names("class-attention")).toEqual(["FasterVLM", "GlobalCom²"]);
+  expect(names("class-attention", "keys")).toEqual([
+    "LLaVA-PruMerge",
+    "FasterVLM",
+    "VisionZip",
+    "GlobalCom²",
+  ]);
   expect(names("pixels")).toEqual(["ShowUI"]);
   expect(names()).toEqual([]);
 });
