@@ -63,3 +63,4 @@ export { mergeHalving } from "./select/merge-halving.ts";
 export { labelRegions, selectFromRegions } from "./select/select-from-regions.ts";
 export { selectDissimilar } from "./select/select-dissimilar.ts";
 export { shareByThumbnail, type ShareByThumbnailOptions } from "./select/share-by-thumbnail.ts";
+export { selectByFrameGroups } from "./select/select-by-frame-groups.ts";

@@ -53,6 +53,16 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2411.17465",
   },
   {
+    function: "selectByFrameGroups",
+    name: "DyCoke, first stage",
+    stage: "before-decoder",
+    needs: ["features"],
+    does: "selects",
+    modality: "video",
+    trained: false,
+    source: "arXiv:2411.15024",
+  },
+  {
     function: "selectByAttention",
     name: "FasterVLM",
     stage: "before-decoder",

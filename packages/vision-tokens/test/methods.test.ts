@@ -14,6 +14,7 @@ test("ordinary exports give features only", () => {
   const names = (...signals: package_.Signal[]) => usableMethods(signals).map(({ name }) => name);
   expect(names("features")).toEqual([
     "Token Merging",
+    "DyCoke, first stage",
     "AIM, first stage",
     "DivPrune",
     "Efficient video sampling",
