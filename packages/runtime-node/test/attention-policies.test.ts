@@ -175,6 +175,33 @@ test.each(policies.filter(([name]) => !name.includes(" ")))(
   },
 );
 
+test.each(policies.filter(([name]) => !name.includes(" ")))(
+  "%s: rows that are no numbers do no harm once they are rolled back",
+  async (_, policy) => {
+    const [model, oracle] = [await load(policy), await reference(policy)];
+    const pair = [await model.createSequence(), await oracle.createSequence()] as const;
+    await read(pair, 99, policy);
+    const data = new Float32Array(2 * config.hiddenSize);
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      const embeddings = { data: data.fill(value), rows: 2, cols: config.hiddenSize };
+      await pair[0].step({ embeddings }, { logits: "none" });
+      let sparse = false;
+      for (let i = 0; i < 5; i++) {
+        const output = await pair[0].step({ tokens: text.slice(i, i + 1) }, { logits: "last" });
+        sparse ||= output.sparse === true;
+      }
+      expect(sparse).toBe(true);
+      await pair[0].keep(Uint32Array.from({ length: 60 }, (__, i) => i));
+      await pair[1].keep(Uint32Array.from({ length: 60 }, (__, i) => i));
+      await read(pair, 99, policy);
+      await compare(pair, 3);
+      for (const sequence of pair)
+        await sequence.keep(Uint32Array.from({ length: 99 }, (__, i) => i));
+    }
+    await model.dispose();
+  },
+);
+
 test("a policy that names layers the model does not have is refused", async () => {
   const policy = tidalDecode({ budget: 8, selectAt: [1, 4] });
   await expect(load(policy)).rejects.toThrow("selectAt: expected layers below 4, got 4");
