@@ -13,6 +13,7 @@ import {
 import type { EngineOptions } from "./engine-start.ts";
 import type { WholeFiles } from "./files/open-files.ts";
 import { openCheckpoint, type WeightFile } from "./open-checkpoint.ts";
+import { widenWeights } from "./widen-weights.ts";
 
 /** A graph that is ready to be loaded. */
 export interface GraphPlan {
@@ -29,9 +30,11 @@ export async function planGraph(
   options: EngineOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<GraphPlan> {
-  const { config, checkpoint, files: weights } = await openCheckpoint(files, options, onProgress);
+  const opened = await openCheckpoint(files, options, onProgress);
+  const onGpu = options.device === "webgpu";
+  const { config, checkpoint, files: weights } = onGpu ? widenWeights(opened) : opened;
   const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
-  const kernels = options.device === "webgpu" ? "portable" : "cpu";
+  const kernels = onGpu ? "portable" : "cpu";
   const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, kernels);
   return { config, part, graph, weights };
 }

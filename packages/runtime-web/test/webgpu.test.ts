@@ -1,4 +1,5 @@
-import { testLanguageModel } from "@frugal/testkit";
+import type { Matrix } from "@frugal/core";
+import { expectClose, testLanguageModel } from "@frugal/testkit";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { loadModel } from "../src/index.ts";
@@ -10,6 +11,22 @@ testLanguageModel(
   "a small model on WebGPU",
   () => loadModel(files, { device: "webgpu", chunk: 16 }),
   { reference },
+);
+
+test(
+  "weights stored in 16 bits give what they give on WebAssembly",
+  { timeout: 60_000 },
+  async () => {
+    const logits: Matrix[] = [];
+    for (const device of ["wasm", "webgpu"] as const) {
+      const model = await loadModel("/models/frugal-tiny-draft/", { device });
+      const sequence = await model.createSequence();
+      const output = await sequence.step({ tokens: Uint32Array.of(5, 6, 7) }, { logits: "all" });
+      logits.push(output.logits!);
+      await model.dispose();
+    }
+    expectClose(logits[1]!, logits[0]!, 1e-3);
+  },
 );
 
 test("a lost device ends the model, and another can be loaded", { timeout: 60_000 }, async () => {
