@@ -26,7 +26,7 @@ export {
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
 export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention, selectiveAttention } from "./graph/attention/segmented.ts";
-export type { Kernels } from "./graph/product.ts";
+export type { OperatorSet } from "./graph/product.ts";
 export { convertGguf } from "./gguf/convert-gguf.ts";
 export { dequantizeGguf, type GgufBlockType, repackGguf } from "./gguf/gguf-blocks.ts";
 export { type GgufFile, type GgufModel, readGguf } from "./gguf/read-gguf.ts";

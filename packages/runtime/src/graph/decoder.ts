@@ -15,7 +15,7 @@ import { type Entry, joinFeatures } from "./features.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { project, splitColumns } from "./linear.ts";
 import { addLogits } from "./logits.ts";
-import type { Kernels } from "./product.ts";
+import type { OperatorSet } from "./product.ts";
 import { normalize, normalizeStream, type Stream } from "./norm.ts";
 
 /** Layers of a decoder: from `from`, up to and without `to`. */
@@ -57,10 +57,10 @@ export function buildDecoder(
   checkpoint: Checkpoint,
   profile: AttentionProfile,
   range: LayerRange = { from: 0, to: config.layers },
-  kernels: Kernels = "cpu",
+  operators: OperatorSet = "cpu",
 ): Uint8Array {
   checkRange(range, config.layers);
-  const graph = new GraphBuilder(kernels);
+  const graph = new GraphBuilder(operators);
   const decoder: Decoder = { graph, config, checkpoint };
   const { hidden, beside } = range.from === 0 ? embed(decoder) : takeHidden(decoder);
   let stream: Stream = { hidden, update: null };

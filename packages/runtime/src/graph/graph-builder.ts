@@ -10,7 +10,7 @@ import {
   type OnnxType,
   type OnnxValue,
 } from "../onnx/model-proto.ts";
-import type { Kernels } from "./product.ts";
+import type { OperatorSet } from "./product.ts";
 
 /** Attributes of a node as they are written in graph code; see {@link GraphBuilder.node}. */
 export type Attributes = Readonly<Record<string, OnnxAttribute>>;
@@ -34,7 +34,7 @@ const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
  * graph code reads like the formula it stands for.
  */
 export class GraphBuilder {
-  readonly kernels: Kernels;
+  readonly operators: OperatorSet;
   #nodes: OnnxNode[] = [];
   #made = 0;
   readonly #initializers = new Map<string, OnnxInitializer>();
@@ -44,8 +44,8 @@ export class GraphBuilder {
   readonly #names = new Map<string, string>();
   #scope = "";
 
-  constructor(kernels: Kernels = "cpu") {
-    this.kernels = kernels;
+  constructor(operators: OperatorSet = "cpu") {
+    this.operators = operators;
   }
 
   /** Declares an input of the graph. */

@@ -4,7 +4,7 @@ import type { GraphBuilder } from "./graph-builder.ts";
  * Which operators a graph is made of: those that are fastest on the CPU provider, or those that the
  * WebGPU provider has kernels for, too.
  */
-export type Kernels = "cpu" | "portable";
+export type OperatorSet = "cpu" | "portable";
 
 /**
  * `a · bᵀ`, times `scale`, where `b` has as many dimensions as `rank` says, the last two of them
@@ -20,7 +20,7 @@ export function productTransposed(
   rank: 2 | 4,
   scale = 1,
 ): string {
-  if (graph.kernels === "cpu") {
+  if (graph.operators === "cpu") {
     return graph.node("FusedMatMul", [a, b], { transB: { int: 1 }, alpha: { float: scale } });
   }
   const perm = { ints: rank === 2 ? [1, 0] : [0, 1, 3, 2] };

@@ -8,7 +8,7 @@ import { activate } from "./activation.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { project, vector } from "./linear.ts";
 import { normalize, normalizeStream, type Stream } from "./norm.ts";
-import type { Kernels } from "./product.ts";
+import type { OperatorSet } from "./product.ts";
 
 /** What the parts of an encoder are built with. */
 interface Encoder {
@@ -35,9 +35,9 @@ interface Encoder {
 export function buildVisionEncoder(
   config: VisionConfig,
   weights: WeightMap,
-  kernels: Kernels = "cpu",
+  operators: OperatorSet = "cpu",
 ): Uint8Array {
-  const graph = new GraphBuilder(kernels);
+  const graph = new GraphBuilder(operators);
   const checkpoint = { weights: alignVision(weights, config), quantization: null };
   const norm: Norm = { kind: "layer", epsilon: config.epsilon, plusOne: false };
   const encoder: Encoder = { graph, config, checkpoint, norm };
