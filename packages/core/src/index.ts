@@ -15,6 +15,7 @@ export { cosine } from "./numeric/cosine.ts";
 export { dot } from "./numeric/dot.ts";
 export { float16ToFloat32 } from "./numeric/float16.ts";
 export { logSumExp } from "./numeric/log-sum-exp.ts";
+export { samePrefix } from "./numeric/same-prefix.ts";
 export { softmax } from "./numeric/softmax.ts";
 export { topIndices } from "./numeric/top-indices.ts";
 export { wideDot } from "./numeric/wide-dot.ts";

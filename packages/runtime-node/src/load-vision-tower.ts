@@ -49,8 +49,8 @@ export async function loadVisionTower(
   if (json === null) throw new InferenceError("format", "config.json: no such file");
   const config = parseVisionConfig(json);
   const { weights, weightFolder } = await locate(files, (await readWeights(files)).weights);
-  const kernels = device === "webgpu" ? "portable" : "cpu";
-  const graph = buildVisionEncoder(config, weights, kernels);
+  const operators = device === "webgpu" ? "portable" : "cpu";
+  const graph = buildVisionEncoder(config, weights, operators);
   const ort = await importOrt();
   await checkDevice(ort, device);
   const session = await createSession(ort, graph, weightFolder, { device, threads });

@@ -2,15 +2,12 @@ import { InferenceError } from "@frugal/core";
 import {
   adapterConfig,
   adapterWeights,
-  type AttentionProfile,
-  buildDecoder,
   buildKangarooAdapter,
-  layersOf,
   type LoadProgress,
   type ModelConfig,
   type ModelPart,
+  planDecoder,
   segmentedAttention,
-  selectiveAttention,
 } from "@frugal/runtime";
 
 import { checkFolder } from "./folder-files.ts";
@@ -51,23 +48,7 @@ async function planModel(
   onProgress: (progress: LoadProgress) => void,
 ): Promise<GraphPlan> {
   const { config, checkpoint, weightFolder } = await openCheckpoint(folder, options, onProgress);
-  const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
-  const kernels = options.device === "webgpu" ? "portable" : "cpu";
-  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, kernels);
-  return { config, part, graph, weightFolder };
-}
-
-/** @throws {@link InferenceError} `unsupported` for a policy on some layers: they choose together. */
-function profileOf({ attention, layers }: EngineOptions): AttentionProfile {
-  if (attention === undefined) return segmentedAttention;
-  if (layers === undefined) return selectiveAttention(attention);
-  throw new InferenceError("unsupported", `attention: ${attention.kind} on a range of layers`);
-}
-
-function rangeOf(layers: readonly unknown[], count: number): ModelPart["range"] {
-  const [from, to = count] = layers;
-  if (typeof from === "number" && typeof to === "number") return { from, to };
-  throw new InferenceError("range", `layers: expected [from, to], got ${JSON.stringify(layers)}`);
+  return { config, ...planDecoder(config, checkpoint, options), weightFolder };
 }
 
 async function planAdapter(

@@ -7,7 +7,7 @@
  * @module
  */
 export { adapterConfig, adapterWeights } from "./architectures/kangaroo-adapter.ts";
-export { layersOf, type ModelPart, wholeModel } from "./architectures/model-part.ts";
+export type { ModelPart } from "./architectures/model-part.ts";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
 export { type DecoderSignature, decoderSignature } from "./exported/decoder-signature.ts";
 export {
@@ -30,6 +30,7 @@ export type { OperatorSet } from "./graph/product.ts";
 export { convertGguf } from "./gguf/convert-gguf.ts";
 export { dequantizeGguf, type GgufBlockType, repackGguf } from "./gguf/gguf-blocks.ts";
 export { type GgufFile, type GgufModel, readGguf } from "./gguf/read-gguf.ts";
+export { type DecoderOptions, type DecoderPlan, planDecoder } from "./graph/plan-decoder.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";

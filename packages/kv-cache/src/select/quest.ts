@@ -1,10 +1,9 @@
-import { PageBounds, type QuestPolicy, topIndices } from "@frugal/core";
+import { PageBounds, type QuestPolicy, samePrefix, topIndices } from "@frugal/core";
 
 import { expectCount } from "./expect.ts";
 import { type Geometry, isFull, type LayerView, type RowSelector } from "./row-selector.ts";
 import { rowBudget, type RowBudgetOptions } from "./row-budget.ts";
 import { forceSlots } from "./scores.ts";
-import { samePrefix } from "./slots.ts";
 
 /** Options of {@link quest}. */
 export interface QuestOptions extends RowBudgetOptions {

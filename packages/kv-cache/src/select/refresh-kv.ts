@@ -3,6 +3,7 @@ import {
   InferenceError,
   type RefreshKvPolicy,
   RefreshSchedule,
+  samePrefix,
   topIndices,
 } from "@frugal/core";
 
@@ -10,7 +11,7 @@ import { expectCount } from "./expect.ts";
 import { type Geometry, isFull, type LayerView, type RowSelector } from "./row-selector.ts";
 import { rowBudget, type RowBudgetOptions } from "./row-budget.ts";
 import { addSoftmax, forceSlots, scoresOfHead } from "./scores.ts";
-import { concatRange, samePrefix } from "./slots.ts";
+import { concatRange } from "./slots.ts";
 
 /** Options of {@link refreshKv}. */
 export interface RefreshKvOptions extends RowBudgetOptions {

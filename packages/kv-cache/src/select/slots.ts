@@ -11,10 +11,3 @@ export function concatRange(
   for (let i = tail; i < end; i++) slots[head + middle.length + i - tail] = i;
   return slots;
 }
-
-/** How many of the first rows a `keep` of `slots` leaves where they are. */
-export function samePrefix(slots: Uint32Array): number {
-  let length = 0;
-  while (length < slots.length && slots[length] === length) length++;
-  return length;
-}

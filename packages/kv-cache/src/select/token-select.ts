@@ -1,7 +1,13 @@
-import { cosine, InferenceError, topIndices, type TokenSelectPolicy } from "@frugal/core";
+import {
+  cosine,
+  InferenceError,
+  samePrefix,
+  topIndices,
+  type TokenSelectPolicy,
+} from "@frugal/core";
 
 import { expectCount } from "./expect.ts";
-import { concatRange, samePrefix } from "./slots.ts";
+import { concatRange } from "./slots.ts";
 import { type Geometry, isFull, type LayerView, type RowSelector } from "./row-selector.ts";
 import { rowBudget, type RowBudgetOptions } from "./row-budget.ts";
 import { addSoftmax, forceSlots, scoresOfHead } from "./scores.ts";

@@ -4,6 +4,7 @@ import {
   InferenceError,
   type LogitsWanted,
   type ModelInfo,
+  samePrefix,
   type Sequence,
   type StepOptions,
   type StepOutput,
@@ -19,7 +20,7 @@ import { checkSlots } from "./check-slots.ts";
 import { checkFeatures, featureFeeds } from "./feature-feeds.ts";
 import { type KeyFrequencies, KvStore } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
-import { type PolicyState, samePrefix } from "./policies/policy-state.ts";
+import type { PolicyState } from "./policies/policy-state.ts";
 import {
   checkLogits,
   type HeadVocabulary,

@@ -1,10 +1,8 @@
 import type { Ort, Tensor } from "../../onnx/ort.ts";
+import { masked } from "../kv-store.ts";
 
 /** Above every score: what must be chosen. Finite, since providers disagree about infinities. */
-export const forced = 1e30;
-
-/** Below every score. */
-export const masked = -1e30;
+export const forced: number = -masked;
 
 /** In place of a bias that a step does not read; `[1, 1, 1]`. */
 export function noBias(ort: Ort): Tensor {

@@ -53,13 +53,6 @@ export function createPolicyState(ort: Ort, info: ModelInfo, policy: AttentionPo
   }
 }
 
-/** How many of the first rows a `keep` of `slots` leaves where they are. */
-export function samePrefix(slots: Uint32Array): number {
-  let length = 0;
-  while (length < slots.length && slots[length] === length) length++;
-  return length;
-}
-
 /** What the capacity of a cache must be a multiple of. */
 export function pageSizeOf(policy: AttentionPolicy): number {
   if (policy.kind === "quest") return policy.pageSize;

@@ -1,8 +1,8 @@
 import { cosine, type ModelInfo, type RefreshKvPolicy, RefreshSchedule } from "@frugal/core";
 
 import type { Ort, Tensor } from "../../onnx/ort.ts";
-import type { KvStore } from "../kv-store.ts";
-import { forced, masked, noBias } from "./candidate-bias.ts";
+import { type KvStore, masked } from "../kv-store.ts";
+import { forced, noBias } from "./candidate-bias.ts";
 import type { PolicyFeeds, PolicyState, PolicyStep } from "./policy-state.ts";
 import { flag, isSparse, scalar } from "./scalars.ts";
 

@@ -14,6 +14,9 @@ export class TokenSelectState implements PolicyState {
   readonly #range: CandidateBias;
   /** `chosen.{l}` and `chosen_query.{l}` of every layer. */
   #choices: Record<string, Tensor>;
+  readonly #inputs: readonly string[];
+  /** What becomes of each of them in a sparse step. */
+  readonly #outputs: readonly string[];
   /** First slot of the latest rows; what was chosen lies before it. */
   #tail = Infinity;
   #hasChosen = false;
@@ -26,6 +29,8 @@ export class TokenSelectState implements PolicyState {
     this.#bias = new CandidateBias(ort, policy.sinkSlots);
     this.#range = new CandidateBias(ort, []);
     this.#choices = noChoices(ort, info);
+    this.#inputs = Object.keys(this.#choices);
+    this.#outputs = this.#inputs.map((name) => `next_${name}`);
   }
 
   begin(step: PolicyStep): PolicyFeeds {
@@ -34,7 +39,6 @@ export class TokenSelectState implements PolicyState {
     const sparse = isSparse(this.#policy, step);
     if (sparse) this.#moveTail(length);
     this.#isSparse = sparse;
-    const names = Array.from({ length: this.#info.layers }, (_, layer) => layer);
     return {
       tensors: {
         sparse: flag(this.#ort, sparse),
@@ -44,18 +48,15 @@ export class TokenSelectState implements PolicyState {
         reselect: flag(this.#ort, !this.#hasChosen),
         ...this.#choices,
       },
-      outputs: sparse
-        ? names.flatMap((layer) => [`next_chosen.${layer}`, `next_chosen_query.${layer}`])
-        : [],
+      outputs: sparse ? this.#outputs : [],
       sparse,
     };
   }
 
   finish(outputs: Readonly<Record<string, Tensor>>): void {
     if (!this.#isSparse) return;
-    for (let layer = 0; layer < this.#info.layers; layer++) {
-      this.#choices[`chosen.${layer}`] = outputs[`next_chosen.${layer}`]!;
-      this.#choices[`chosen_query.${layer}`] = outputs[`next_chosen_query.${layer}`]!;
+    for (const [i, name] of this.#inputs.entries()) {
+      this.#choices[name] = outputs[this.#outputs[i]!]!;
     }
     this.#hasChosen = true;
   }

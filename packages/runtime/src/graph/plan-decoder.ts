@@ -1,0 +1,51 @@
+import { type AttentionPolicy, InferenceError } from "@frugal/core";
+
+import { layersOf, type ModelPart } from "../architectures/model-part.ts";
+import type { ModelConfig } from "../load/model-config.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { AttentionProfile } from "./attention/attention-profile.ts";
+import { segmentedAttention, selectiveAttention } from "./attention/segmented.ts";
+import { buildDecoder } from "./decoder.ts";
+
+/** What an adapter's options say about the graph. */
+export interface DecoderOptions {
+  /** `[from, to]`, `to` by default the last; all layers without it. */
+  readonly layers?: readonly unknown[];
+  readonly attention?: AttentionPolicy;
+  readonly device?: string;
+}
+
+/** A graph, and what of the model it holds. */
+export interface DecoderPlan {
+  readonly part: ModelPart;
+  readonly graph: Uint8Array;
+}
+
+/**
+ * Builds the graph that options ask for, of operators that the device has kernels for.
+ *
+ * @throws {@link InferenceError} `range` for layers that are no two numbers; `unsupported` for an
+ *   attention policy on some layers, since they choose together; and as {@link buildDecoder}.
+ */
+export function planDecoder(
+  config: ModelConfig,
+  checkpoint: Checkpoint,
+  options: DecoderOptions,
+): DecoderPlan {
+  const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
+  const operators = options.device === "webgpu" ? "portable" : "cpu";
+  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, operators);
+  return { part, graph };
+}
+
+function profileOf({ attention, layers }: DecoderOptions): AttentionProfile {
+  if (attention === undefined) return segmentedAttention;
+  if (layers === undefined) return selectiveAttention(attention);
+  throw new InferenceError("unsupported", `attention: ${attention.kind} on a range of layers`);
+}
+
+function rangeOf(layers: readonly unknown[], count: number): ModelPart["range"] {
+  const [from, to = count] = layers;
+  if (typeof from === "number" && typeof to === "number") return { from, to };
+  throw new InferenceError("range", `layers: expected [from, to], got ${JSON.stringify(layers)}`);
+}
