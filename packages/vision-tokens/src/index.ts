@@ -52,7 +52,14 @@ export { applyReduction, type Reduction } from "./select/reduction.ts";
 export { selectByAttention } from "./select/select-by-attention.ts";
 export { selectChanged } from "./select/select-changed.ts";
 export { type DeterminantSelection, selectDeterminant } from "./select/select-determinant.ts";
-export { type MethodInfo, methods, type Signal, usableMethods } from "./methods.ts";
+export {
+  type Mechanism,
+  type MethodInfo,
+  methods,
+  type Signal,
+  type Stage,
+  usableMethods,
+} from "./methods.ts";
 export {
   type BipartiteMerge,
   mergeBipartite,

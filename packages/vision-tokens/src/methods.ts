@@ -1,5 +1,27 @@
 /** What a method looks at. */
-export type Signal = "features" | "keys" | "class-attention" | "relevance" | "text" | "pixels";
+export type Signal =
+  | "features"
+  | "keys"
+  | "class-attention"
+  | "relevance"
+  | "text"
+  | "pixels"
+  | "hidden-states"
+  | "decoder-attention";
+
+/**
+ * Where in a model a method works: between or inside the blocks of the vision or audio encoder, in
+ * what maps its output to the decoder's width, on that output, between or inside the layers of the
+ * decoder, or on what the decoder gave.
+ */
+export type Stage = "in-encoder" | "projector" | "before-decoder" | "in-decoder" | "after-decoder";
+
+/**
+ * The four families of token compression in the survey of Shao et al., arXiv:2507.20198: pooling and
+ * other maps that look at no content; comparing tokens with each other; attention that the model pays
+ * anyway; what is asked, by learned queries or by the text.
+ */
+export type Mechanism = "transformation" | "similarity" | "attention" | "query";
 
 /** What is known of a method before it is called. */
 export interface MethodInfo {
@@ -7,13 +29,19 @@ export interface MethodInfo {
   readonly function: string;
   /** What the paper calls it. */
   readonly name: string;
-  /** Where it works. */
-  readonly stage: "before-decoder";
+  readonly stage: Stage;
+  readonly mechanism: Mechanism;
   /** What it must be given, features to reduce aside. */
   readonly needs: readonly Signal[];
-  /** Whether it leaves rows out, sums them up, or says how many of them to keep. */
-  readonly does: "selects" | "merges" | "budgets";
-  readonly modality: "image" | "video";
+  /** Whether it leaves rows out, sums them up, says how many of them to keep, or skips work on them. */
+  readonly does: "selects" | "merges" | "budgets" | "skips";
+  /**
+   * What the weights of a row of its result sum to, none being negative. `stochastic`: to one, as in
+   * a choice or a mean. `sum`: the row whose place it takes counts in full and others are added.
+   * `free`: to anything. Absent if it makes no rows.
+   */
+  readonly rowSums?: "stochastic" | "sum" | "free";
+  readonly modality: "image" | "video" | "audio";
   /** Whether the model must have been trained for it. */
   readonly trained: boolean;
   /** Where it comes from. */
@@ -26,8 +54,10 @@ export const methods: readonly MethodInfo[] = [
     function: "mergeBipartite",
     name: "Token Merging",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features"],
     does: "merges",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2210.09461",
@@ -36,8 +66,10 @@ export const methods: readonly MethodInfo[] = [
     function: "mergeIntoOutliers",
     name: "LLaVA-PruMerge",
     stage: "before-decoder",
+    mechanism: "attention",
     needs: ["class-attention", "keys"],
     does: "merges",
+    rowSums: "free",
     modality: "image",
     trained: false,
     source: "arXiv:2403.15388",
@@ -46,8 +78,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectFromRegions",
     name: "ShowUI",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["pixels"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2411.17465",
@@ -56,8 +90,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectByFrameGroups",
     name: "DyCoke, first stage",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "video",
     trained: false,
     source: "arXiv:2411.15024",
@@ -66,8 +102,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectByAttention",
     name: "FasterVLM",
     stage: "before-decoder",
+    mechanism: "attention",
     needs: ["class-attention"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2412.01818",
@@ -76,8 +114,10 @@ export const methods: readonly MethodInfo[] = [
     function: "mergeHalving",
     name: "AIM, first stage",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features"],
     does: "merges",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2412.03248",
@@ -86,8 +126,10 @@ export const methods: readonly MethodInfo[] = [
     function: "mergeRest",
     name: "VisionZip",
     stage: "before-decoder",
+    mechanism: "attention",
     needs: ["class-attention", "keys"],
     does: "merges",
+    rowSums: "sum",
     modality: "image",
     trained: false,
     source: "arXiv:2412.04467",
@@ -96,6 +138,7 @@ export const methods: readonly MethodInfo[] = [
     function: "shareByThumbnail",
     name: "GlobalCom²",
     stage: "before-decoder",
+    mechanism: "attention",
     needs: ["class-attention"],
     does: "budgets",
     modality: "image",
@@ -106,8 +149,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectDissimilar",
     name: "DART",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features", "text"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2502.11494",
@@ -116,8 +161,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectMaxMin",
     name: "DivPrune",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2503.02175",
@@ -126,8 +173,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectDeterminant",
     name: "CDPruner",
     stage: "before-decoder",
+    mechanism: "query",
     needs: ["features", "relevance"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: false,
     source: "arXiv:2506.10967",
@@ -136,8 +185,10 @@ export const methods: readonly MethodInfo[] = [
     function: "selectChanged",
     name: "Efficient video sampling",
     stage: "before-decoder",
+    mechanism: "similarity",
     needs: ["features"],
     does: "selects",
+    rowSums: "stochastic",
     modality: "video",
     trained: false,
     source: "vllm-project/vllm, vllm/multimodal/evs.py",
