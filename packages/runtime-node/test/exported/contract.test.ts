@@ -5,10 +5,10 @@ import {
   testLanguageModel,
   tinyConfig,
 } from "@frugal/testkit";
+import { type ExportStyle, writeExport } from "@frugal/testkit/export-decoder";
 import { afterAll } from "vitest";
 
 import { loadModel } from "../../src/index.ts";
-import { type ExportStyle, writeExport } from "./export-decoder.ts";
 
 // Heads of 16: the grouped operator takes multiples of it alone.
 const config: ReferenceConfig = { ...tinyConfig, heads: 4, kvHeads: 2, headDim: 16 };

@@ -21,11 +21,11 @@ import {
   tinyConfig,
   writeSafetensors,
 } from "@frugal/testkit";
+import { type ExportStyle, writeExport } from "@frugal/testkit/export-decoder";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { loadModel, type LoadOptions, loadVisionEncoder } from "../../src/index.ts";
 import { goldenTexts, tinyFolder } from "../tiny-models.ts";
-import { type ExportStyle, writeExport } from "./export-decoder.ts";
 import { writeVisionEncoder } from "./export-vision.ts";
 
 const config: ReferenceConfig = { ...tinyConfig, heads: 4, kvHeads: 2, headDim: 16 };

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { llamaConfigJson, type ReferenceConfig, type TensorMap } from "@frugal/testkit";
-
-import { GraphBuilder } from "../../../runtime/src/graph/graph-builder.ts";
+import { GraphBuilder } from "../../../packages/runtime/src/graph/graph-builder.ts";
+import { llamaConfigJson, type ReferenceConfig } from "./reference-config.ts";
+import type { TensorMap } from "./reference-weights.ts";
 
 /** How an export differs from others. */
 export interface ExportStyle {
