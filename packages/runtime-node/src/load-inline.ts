@@ -7,6 +7,7 @@ import {
   selfTest,
 } from "@frugal/runtime";
 
+import { convertedGguf } from "./converted-gguf.ts";
 import { checkDevice } from "./devices.ts";
 import { checkFolder } from "./folder-files.ts";
 import { folderLayout } from "./folder-layout.ts";
@@ -24,7 +25,7 @@ export type EngineOptions = Omit<
 
 /** Loads a model on the calling thread; see {@link loadModel}. */
 export async function loadInline(
-  folder: string,
+  source: string,
   options: EngineOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<LanguageModel> {
@@ -32,7 +33,7 @@ export async function loadInline(
   checkCount("chunk", chunk);
   if (options.threads !== undefined) checkCount("threads", options.threads);
   checkAccuracyLevel(options.accuracyLevel);
-  await checkFolder(folder);
+  await checkFolder(source);
   const ort = await importOrt();
   await checkDevice(ort, device);
 
@@ -43,16 +44,20 @@ export async function loadInline(
     clock: () => performance.now(),
     pause: () => new Promise((resolve) => setImmediate(resolve)),
   };
-  const layout = await folderLayout(folder, options);
+  const layout = await folderLayout(source, options);
   if (layout.kind === "onnx") {
     checkExportable(options);
     onProgress({ phase: "load", fraction: 0 });
     const { threads } = options;
     const session = { device, ...(threads !== undefined && { threads }) };
-    const model = await loadExported(ort, folder, layout, { ...run, ...session });
+    const model = await loadExported(ort, source, layout, { ...run, ...session });
     onProgress({ phase: "load", fraction: 1 });
     return model;
   }
+  const folder =
+    layout.kind === "gguf"
+      ? await convertedGguf(source, layout.file, options.cacheFolder, onProgress)
+      : source;
   const { config, part, graph, weightFolder } = await planGraph(folder, options, onProgress);
   onProgress({ phase: "load", fraction: 0 });
   const threads = options.threads ?? threadsFor(modelInfo(config, part).parameters);

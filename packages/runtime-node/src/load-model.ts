@@ -4,6 +4,7 @@ import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 import type { Device } from "./devices.ts";
 import { downloadModel } from "./hub/download-model.ts";
 import type { HubOptions } from "./hub/hub-settings.ts";
+import { splitGguf } from "./hub/model-source.ts";
 import { loadInline } from "./load-inline.ts";
 import { loadInWorker } from "./load-in-worker.ts";
 import type { LayoutOptions } from "./model-layout.ts";
@@ -34,8 +35,8 @@ export interface LoadOptions extends LayoutOptions {
    */
   readonly attention?: AttentionPolicy;
   /**
-   * Folder for quantized weights. Default: `$FRUGAL_CACHE`, else `frugal` in `$XDG_CACHE_HOME` or
-   * `~/.cache`. Pass the model's own folder to keep them beside it.
+   * Folder for weights that were quantized or converted. Default: `$FRUGAL_CACHE`, else `frugal` in
+   * `$XDG_CACHE_HOME` or `~/.cache`. Pass the model's own folder to keep them beside it.
    */
   readonly cacheFolder?: string;
   /**
@@ -70,7 +71,7 @@ export interface LoadOptions extends LayoutOptions {
  *
  * `config.json` with `model.safetensors` (or shards) becomes a graph that is built in memory and
  * refers to the weights where they lie: nothing is converted, copied or written, except quantized
- * weights, which are cached.
+ * weights, which are cached. A GGUF file is converted once, without rounding, and kept there too.
  *
  * @throws the signal's reason; {@link InferenceError} `format` for files that are missing,
  *   truncated or malformed; `unsupported` for an architecture, a weight type or a device that is
@@ -82,17 +83,17 @@ export async function loadModel(
 ): Promise<LanguageModel> {
   const { inline = false, onProgress = () => {}, signal, hub, adapterOf, ...rest } = options;
   signal?.throwIfAborted();
+  const transfer = { ...(hub && { hub }), ...(signal && { signal }), onProgress };
   const { format, variant } = rest;
-  const download = (from: string | URL): Promise<string> =>
-    downloadModel(from, {
-      ...(format && { format }),
-      ...(variant && { variant }),
-      ...(hub && { hub }),
-      ...(signal && { signal }),
-      onProgress,
-    });
-  const folder = await download(source);
-  const engine = adapterOf === undefined ? rest : { ...rest, adapterOf: await download(adapterOf) };
+  const kind = { ...(format && { format }), ...(variant && { variant }) };
+  const { at, file = rest.file } = splitGguf(source);
+  const choice = { ...kind, ...(file !== undefined && { file }) };
+  const folder = await downloadModel(at, { ...choice, ...transfer });
+  const parts = { ...rest, ...choice };
+  const engine =
+    adapterOf === undefined
+      ? parts
+      : { ...parts, adapterOf: await downloadModel(adapterOf, { ...kind, ...transfer }) };
   const load = inline ? loadInline : loadInWorker;
   const model = await load(folder, engine, onProgress);
   if (signal?.aborted === true) {

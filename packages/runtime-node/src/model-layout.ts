@@ -3,7 +3,7 @@ import { InferenceError } from "@frugal/core";
 import { checkFileName } from "./hub/file-name.ts";
 
 /** Kinds of weight files that a model can be loaded from. */
-export type ModelFormat = "safetensors" | "onnx";
+export type ModelFormat = "safetensors" | "onnx" | "gguf";
 
 /** Types of weights that exported graphs come in, by the names that their files carry. */
 export type Variant = keyof typeof suffixes;
@@ -21,16 +21,19 @@ const suffixes = {
 
 /** Which of the files of a model to use. */
 export interface LayoutOptions {
-  /** Default: safetensors where there are any, else ONNX. */
+  /** Default: safetensors where there are any, else ONNX, else GGUF. */
   readonly format?: ModelFormat;
   /** Exported graphs only. Default: the first of {@link Variant} that is there, from fp32 on. */
   readonly variant?: Variant;
+  /** GGUF only: which file. Default: the only one. A source that ends with its name says it too. */
+  readonly file?: string;
 }
 
 /** The files of a model that belong together. */
 export type ModelLayout =
   | { readonly kind: "safetensors"; readonly index: string | null; readonly files: string[] }
-  | OnnxLayout;
+  | OnnxLayout
+  | { readonly kind: "gguf"; readonly file: string; readonly files: string[] };
 
 /** An exported model: its graphs, and the files that hold their weights. */
 export interface OnnxLayout {
@@ -48,36 +51,60 @@ export interface OnnxLayout {
  *
  * ONNX: what `genai_config.json` names; else `decoder_model_merged` or `model`, with
  * `embed_tokens` and `vision_encoder`, in `onnx/` or beside the configuration; else a single graph
- * of any name. External data are the files whose names continue the graph's.
+ * of any name. External data are the files whose names continue the graph's. GGUF: the file that is
+ * asked for, else the only one.
  *
  * @param genaiConfig text of `genai_config.json`, if there is one
- * @throws {@link InferenceError} `format` if there is nothing of the wanted kind, saying what was
- *   found; `range` for a format or variant that does not exist.
+ * @throws {@link InferenceError} `format` if there is nothing of the wanted kind or several GGUF files,
+ *   saying what was found; `range` for a format or variant that does not exist; `unsupported` for
+ *   a GGUF file that is one of several parts.
  */
 export function modelLayout(
   names: readonly string[],
   genaiConfig: string | null,
   options: LayoutOptions = {},
 ): ModelLayout {
-  const { format, variant } = options;
-  checkChoice("format", format, ["safetensors", "onnx"]);
+  const { format = options.file === undefined ? undefined : "gguf", variant } = options;
+  checkChoice("format", format, ["safetensors", "onnx", "gguf"]);
   checkChoice("variant", variant, Object.keys(suffixes));
-  const safetensors = format === "onnx" ? null : safetensorsLayout(names);
-  if (safetensors !== null) return safetensors;
-  const onnx = format === "safetensors" ? null : onnxLayout(names, genaiConfig, variant);
-  if (onnx !== null) return onnx;
+  const wants = (kind: ModelFormat): boolean => format === undefined || format === kind;
+  const layout =
+    (wants("safetensors") ? safetensorsLayout(names) : null) ??
+    (wants("onnx") ? onnxLayout(names, genaiConfig, variant) : null) ??
+    (wants("gguf") ? ggufLayout(names, options.file) : null);
+  if (layout !== null) return layout;
   const weights = names.filter((name) => /\.(safetensors|onnx|gguf|bin|pth?)$/.test(name));
   const found = (weights.length > 0 ? weights : names).slice(0, 10).join(", ");
   throw new InferenceError(
     "format",
-    `model: expected ${
-      format === undefined
-        ? "model.safetensors or an ONNX graph"
-        : format === "onnx"
-          ? "an ONNX graph"
-          : "model.safetensors"
-    }, found ${found === "" ? "no files" : found}`,
+    `model: expected ${expected(options.file, format)}, found ${found === "" ? "no files" : found}`,
   );
+}
+
+function expected(file: string | undefined, format: ModelFormat | undefined): string {
+  if (file !== undefined) return file;
+  const kinds = {
+    safetensors: "model.safetensors",
+    onnx: "an ONNX graph",
+    gguf: "one GGUF file (`file` says which)",
+  };
+  return format === undefined
+    ? `${kinds.safetensors}, ${kinds.onnx} or ${kinds.gguf}`
+    : kinds[format];
+}
+
+function ggufLayout(
+  names: readonly string[],
+  wanted: string | undefined,
+): Extract<ModelLayout, { kind: "gguf" }> | null {
+  if (wanted !== undefined) checkFileName(wanted);
+  const files = names.filter((name) => /\.gguf$/i.test(name));
+  const file = wanted ?? (files.length === 1 ? files[0]! : undefined);
+  if (file === undefined || !names.includes(file)) return null;
+  if (/-\d{5}-of-\d{5}\.gguf$/i.test(file)) {
+    throw new InferenceError("unsupported", `${file}: expected a model in one file`);
+  }
+  return { kind: "gguf", file, files: [file] };
 }
 
 function safetensorsLayout(names: readonly string[]): ModelLayout | null {

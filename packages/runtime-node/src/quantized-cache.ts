@@ -118,7 +118,8 @@ export function frugalCache(): string {
   return own || join(xdg || join(homedir(), ".cache"), "frugal");
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is something at a path. */
+export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     () => false,

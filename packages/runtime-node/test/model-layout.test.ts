@@ -84,7 +84,7 @@ describe("modelLayout", () => {
   test("says what it found instead", () => {
     const names = ["config.json", "pytorch_model.bin", "README.md"];
     expect(() => modelLayout(names, null)).toThrow(
-      "model: expected model.safetensors or an ONNX graph, found pytorch_model.bin",
+      "model: expected model.safetensors, an ONNX graph or one GGUF file (`file` says which), found pytorch_model.bin",
     );
     expect(() => modelLayout([], null)).toThrow("found no files");
     expect(() => modelLayout(["onnx/model.onnx"], null, { format: "safetensors" })).toThrow(

@@ -33,6 +33,22 @@ export async function parseModelSource(
   return hubSource(text, match["repo"]!, match["revision"]);
 }
 
+/**
+ * Parts a source that names a GGUF file from the name: `models/x.gguf`, `org/name/x.gguf`, or the
+ * address of the file on the Hub or on another server. Others are returned as they are.
+ */
+export function splitGguf(source: string | URL): {
+  readonly at: string | URL;
+  readonly file?: string;
+} {
+  const path = /^(?:(?<at>.*)[/\\])?(?<file>[^/\\]+\.gguf)$/is.exec(String(source))?.groups;
+  if (path === undefined) return { at: source };
+  const { at, file } = path;
+  const isUrl = /^[a-z][a-z0-9+.-]+:\/\//i.test(String(source));
+  const name = isUrl ? decodeURIComponent(file!) : file!;
+  return { at: at === undefined ? "." : at === "" ? "/" : at, file: name };
+}
+
 function fromUrl(text: string, endpoint: string): ModelSource {
   if (text.startsWith("hf://")) {
     const match = hubId.exec(text.slice("hf://".length))?.groups;
@@ -51,7 +67,7 @@ function fromUrl(text: string, endpoint: string): ModelSource {
     if (!url.pathname.endsWith("/")) url.pathname += "/";
     return { kind: "web", base: url };
   }
-  const page = /^\/(?<repo>[^/]+\/[^/]+)(?:\/tree\/(?<revision>.+?))?\/?$/.exec(
+  const page = /^\/(?<repo>[^/]+\/[^/]+)(?:\/(?:tree|blob|resolve)\/(?<revision>.+?))?\/?$/.exec(
     url.pathname,
   )?.groups;
   if (page === undefined || !hubId.test(page["repo"]!)) throw notAModel(text);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
 
-import { candidateGraphs, type LayoutOptions } from "../model-layout.ts";
+import { candidateGraphs, type LayoutOptions, type ModelFormat } from "../model-layout.ts";
 import { frugalCache } from "../quantized-cache.ts";
 import { smallFiles } from "./choose-files.ts";
 import { get } from "./http.ts";
@@ -23,7 +23,8 @@ export function webFolder(base: URL): string {
 /**
  * A model in a folder of a plain web server.
  *
- * Such a server lists nothing and knows no digests: it is asked for every name that matters, and a
+ * Such a server lists nothing and knows no digests: it is asked for every name that matters (a GGUF
+ * file has no usual name, so it has to be given), and a
  * file that is in the cache with the size that the server states is taken to be the same.
  *
  * @throws {@link InferenceError} `backend` if the server refuses or cannot be reached.
@@ -55,11 +56,14 @@ export async function webOrigin(
     }
   };
   await Promise.all(smallFiles.map(ask));
-  if (layout.format !== "onnx") {
+  const { file, format = file === undefined ? undefined : "gguf" } = layout;
+  const wants = (kind: ModelFormat): boolean => format === undefined || format === kind;
+  if (wants("gguf") && file !== undefined) await ask(file);
+  if (wants("safetensors")) {
     await Promise.all(["model.safetensors", "model.safetensors.index.json"].map(ask));
   }
   const hasSafetensors = [...sizes.keys()].some((name) => name.startsWith("model.safetensors"));
-  if (layout.format !== "safetensors" && !hasSafetensors) {
+  if (wants("onnx") && !hasSafetensors) {
     for (const graph of await present(candidateGraphs(layout.variant), ask)) {
       await ask(`${graph}.data`);
       let chunks = (await ask(`${graph}_data`)) ? 1 : 0;

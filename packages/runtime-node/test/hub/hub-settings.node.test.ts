@@ -112,7 +112,7 @@ describe("parseModelSource", () => {
 
   test.for([
     "https://huggingface.co/org",
-    "https://huggingface.co/org/name/blob/main/x",
+    "https://huggingface.co/org/name/commits/main",
     "hf://",
     "hf://org/name@",
   ])("%s names no model", async (source) => {

@@ -10,7 +10,8 @@ import { type GgufBlockType, ggufBlocks } from "./gguf-blocks.ts";
 
 /** The directory of a GGUF file, as `gguf()` of `@huggingface/gguf` returns it. */
 export interface GgufFile {
-  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Keys such as `general.architecture` to plain values. */
+  readonly metadata: object;
   readonly tensorInfos: readonly {
     readonly name: string;
     /** Innermost dimension first. */
@@ -79,7 +80,8 @@ export async function readGguf(
   location: string,
   read: CheckpointStreams["read"],
 ): Promise<GgufModel> {
-  const architecture = file.metadata["general.architecture"];
+  const metadata = file.metadata as Readonly<Record<string, unknown>>;
+  const architecture = metadata["general.architecture"];
   if (architecture !== "llama" && architecture !== "qwen2" && architecture !== "qwen3") {
     throw new InferenceError(
       "unsupported",
@@ -99,7 +101,7 @@ export async function readGguf(
     weights.set(name, weight);
     if (architecture === "llama" && /\.self_attn\.[qk]_proj\./.test(name)) interleaved.add(name);
   }
-  const json = configOf(file.metadata, architecture, weights, divisors);
+  const json = configOf(metadata, architecture, weights, divisors);
   return { config: parseModelConfig(json), json, weights, interleaved };
 }
 
@@ -157,7 +159,7 @@ async function readDivisors(
 }
 
 function configOf(
-  metadata: GgufFile["metadata"],
+  metadata: Readonly<Record<string, unknown>>,
   architecture: string,
   weights: WeightMap,
   divisors: readonly number[] | null,

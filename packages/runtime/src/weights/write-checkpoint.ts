@@ -54,7 +54,8 @@ export async function writeCheckpoint(
     ...whole.map(({ name, dtype, shape }) => plan(name, dtype, shape)),
     ...groups.flatMap((group) => planGroup(group, blockSize)),
   ];
-  await write(safetensorsPrefix(planned, { "frugal.block_size": String(blockSize) }));
+  const metadata = groups.length > 0 ? { "frugal.block_size": String(blockSize) } : {};
+  await write(safetensorsPrefix(planned, metadata));
   let done = 0;
   const total = whole.length + groups.flat().length;
   for (const { bytes } of whole) {
