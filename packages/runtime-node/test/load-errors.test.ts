@@ -83,7 +83,7 @@ describe("loadModel refuses", () => {
       "an empty folder",
       {},
       "format",
-      "expected model.safetensors or an ONNX graph, found no files",
+      "an ONNX graph or one GGUF file (`file` says which), found no files",
     ],
     ["a folder without weights", { "config.json": config }, "format", "found config.json"],
     [
