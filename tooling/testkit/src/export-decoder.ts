@@ -23,6 +23,20 @@ export interface ExportStyle {
   readonly logitCount?: boolean;
   /** Weights lie in this file beside the graph. */
   readonly dataFile?: string;
+  /** Projections in blocks by name, for graphs with a `dataFile`; the others are floats. */
+  readonly blocks?: ReadonlyMap<string, BlockWeight>;
+}
+
+/** Weights of a projection as `MatMulNBits` takes them. */
+export interface BlockWeight {
+  readonly bits: number;
+  readonly blockSize: number;
+  readonly outputs: number;
+  readonly inputs: number;
+  /** `[outputs, blocks, blockSize * bits / 8]` */
+  readonly quantized: Uint8Array;
+  /** float32 `[outputs, blocks]` */
+  readonly scales: Uint8Array;
 }
 
 /** The files of an export. */
@@ -33,7 +47,11 @@ export interface Export {
 }
 
 /** Writes the graphs. */
-function exportDecoder(config: ReferenceConfig, tensors: TensorMap, style: ExportStyle): Export {
+export function exportDecoder(
+  config: ReferenceConfig,
+  tensors: TensorMap,
+  style: ExportStyle,
+): Export {
   const weights = new Weights(tensors, style);
   const decoder = new Exporter(config, weights, style).build();
   return {
@@ -106,6 +124,7 @@ function genaiConfig(config: ReferenceConfig, filename: string): object {
 class Weights {
   readonly #tensors: TensorMap;
   readonly #style: ExportStyle;
+  readonly #stored = new Map<string, string>();
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
 
@@ -116,17 +135,66 @@ class Weights {
 
   constant(graph: GraphBuilder, name: string): string {
     const { data, shape } = this.#tensors.get(name)!;
-    const { dataFile: location, type = "float32" } = this.#style;
-    let stored: string;
-    if (location === undefined) stored = graph.floats(name, data, shape);
-    else {
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      const range = { location, offset: this.#length, length: bytes.length };
-      stored = graph.external(name, "float32", shape, range);
-      this.#chunks.push(bytes);
-      this.#length += bytes.length;
+    const stored = this.#stored.get(name) ?? this.#floats(graph, name, data, shape);
+    this.#stored.set(name, stored);
+    return stored;
+  }
+
+  /** The matrix with its sides exchanged: `MatMul` wants `[inputs, outputs]`. */
+  turned(graph: GraphBuilder, name: string): string {
+    const { data, shape } = this.#tensors.get(name)!;
+    const [rows, cols] = shape as [number, number];
+    const turned = new Float32Array(data.length);
+    for (let row = 0; row < rows; row++) {
+      for (let col = 0; col < cols; col++) turned[col * rows + row] = data[row * cols + col]!;
     }
+    return this.#floats(graph, `${name}.T`, turned, [cols, rows]);
+  }
+
+  /** `x` times a projection in blocks; null where there is none of this name. */
+  blockProduct(graph: GraphBuilder, x: string, name: string): string | null {
+    const block = this.#style.blocks?.get(name);
+    if (block === undefined) return null;
+    const { bits, blockSize, inputs, outputs, quantized, scales } = block;
+    const dims = [outputs, inputs / blockSize, (blockSize * bits) / 8];
+    const weights = [
+      this.#external(graph, `${name}.quantized`, "uint8", quantized, dims),
+      this.#external(graph, `${name}.scales`, "float32", scales, [scales.length / 4]),
+    ];
+    return graph.node("MatMulNBits", [x, ...weights], {
+      K: { int: inputs },
+      N: { int: outputs },
+      bits: { int: bits },
+      block_size: { int: blockSize },
+      accuracy_level: { int: 4 },
+    });
+  }
+
+  #floats(graph: GraphBuilder, name: string, data: Float32Array, shape: readonly number[]): string {
+    const { dataFile, type = "float32" } = this.#style;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const stored =
+      dataFile === undefined
+        ? graph.floats(name, data, shape)
+        : this.#external(graph, name, "float32", bytes, shape);
     return type === "float32" ? stored : graph.node("Cast", [stored], { to: { int: 10 } });
+  }
+
+  #external(
+    graph: GraphBuilder,
+    name: string,
+    type: "float32" | "uint8",
+    bytes: Uint8Array,
+    shape: readonly number[],
+  ): string {
+    const range = {
+      location: this.#style.dataFile!,
+      offset: this.#length,
+      length: bytes.length,
+    };
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
+    return graph.external(name, type, shape, range);
   }
 
   data(): Uint8Array {
@@ -169,8 +237,8 @@ class Exporter {
       hidden = graph.node("Add", [hidden, this.#linear(up, `${prefix}.mlp.down_proj`)]);
     }
     const last = this.#norm(this.#lastRows(hidden), "model.norm.weight");
-    const head = tieWordEmbeddings ? "model.embed_tokens" : "lm_head";
-    const logits = this.#linear(last, head);
+    const isTied = tieWordEmbeddings && this.#style.blocks?.has("lm_head") !== true;
+    const logits = isTied ? this.#tied(last) : this.#linear(last, "lm_head");
     graph.output("logits", logits, this.#type, ["batch", "rows", vocabSize]);
     return graph.finish("export");
   }
@@ -197,8 +265,17 @@ class Exporter {
   }
 
   #linear(x: string, name: string): string {
-    const weight = this.#weights.constant(this.#graph, `${name}.weight`);
-    const turned = this.#graph.node("Transpose", [weight], { perm: { ints: [1, 0] } });
+    const graph = this.#graph;
+    return (
+      this.#weights.blockProduct(graph, x, name) ??
+      graph.node("MatMul", [x, this.#weights.turned(graph, `${name}.weight`)])
+    );
+  }
+
+  /** Logits by the table of embeddings, which is stored once. */
+  #tied(x: string): string {
+    const table = this.#weights.constant(this.#graph, "model.embed_tokens.weight");
+    const turned = this.#graph.node("Transpose", [table], { perm: { ints: [1, 0] } });
     return this.#graph.node("MatMul", [x, turned]);
   }
 
