@@ -1,6 +1,5 @@
 import { InferenceError } from "@frugal/core";
-
-import { checkFileName } from "./hub/file-name.ts";
+import { checkFileName } from "@frugal/runtime";
 
 /** Kinds of weight files that a model can be loaded from. */
 export type ModelFormat = "safetensors" | "onnx" | "gguf";

@@ -2,9 +2,9 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
+import { checkFileName } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
-import { checkFileName } from "./hub/file-name.ts";
 import { onPath } from "./on-path.ts";
 import type { OrtNode } from "./ort-node.ts";
 

@@ -11,6 +11,29 @@ export type { ModelPart } from "./architectures/model-part.ts";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
 export { type DecoderSignature, decoderSignature } from "./exported/decoder-signature.ts";
 export {
+  continueFile,
+  type FileTransfer,
+  type OpenAnswer,
+  type PartFile,
+  type RemoteFile,
+  type RunningHash,
+} from "./download/continue-file.ts";
+export { checkFileName } from "./download/file-name.ts";
+export {
+  type HttpAnswer,
+  type HttpQuestion,
+  judgeAnswer,
+  totalLength,
+  validatorOf,
+} from "./download/http-answer.ts";
+export {
+  defaultRetryPolicy,
+  Interruption,
+  type RetryContext,
+  type RetryPolicy,
+  withRetries,
+} from "./download/retry.ts";
+export {
   type ExportedConfigs,
   exportedFacts,
   type ExportedFacts,

@@ -1,6 +1,5 @@
 import { InferenceError } from "@frugal/core";
-
-import { checkFileName } from "./file-name.ts";
+import { checkFileName } from "@frugal/runtime";
 
 /** Small files that are fetched wherever they exist: configuration, tokenizer, preprocessing. */
 const small: readonly string[] = [

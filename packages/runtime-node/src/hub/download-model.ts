@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
-import type { DownloadProgress } from "@frugal/runtime";
+import { defaultRetryPolicy, type DownloadProgress, type RetryPolicy } from "@frugal/runtime";
 
 import { checkFolder } from "../folder-files.ts";
 import { type LayoutOptions, modelLayout } from "../model-layout.ts";
@@ -13,7 +13,6 @@ import { hubOrigin } from "./hub-origin.ts";
 import { type HubOptions, type HubSettings, hubSettings } from "./hub-settings.ts";
 import { type ModelSource, parseModelSource } from "./model-source.ts";
 import type { Origin } from "./origin.ts";
-import { defaultPolicy, type RetryPolicy } from "./retry.ts";
 import { webFolder, webOrigin } from "./web-origin.ts";
 
 /** How {@link downloadModel} gets a model. */
@@ -43,7 +42,7 @@ export async function downloadModel(
 ): Promise<string> {
   const settings = await hubSettings(options.hub);
   const parsed = await parseModelSource(source, settings.endpoint, isFolder);
-  return fetchModel(parsed, settings, options, defaultPolicy);
+  return fetchModel(parsed, settings, options, defaultRetryPolicy);
 }
 
 /** {@link downloadModel} with everything decided. */

@@ -1,21 +1,10 @@
-import { InferenceError } from "@frugal/core";
-
-import { Interruption, type RetryPolicy } from "./retry.ts";
+import { Interruption, judgeAnswer, type OpenAnswer, type RetryPolicy } from "@frugal/runtime";
 
 /** Bytes that must arrive within {@link RetryPolicy.stallMs}. */
 const leastBytes = 1024;
 
-/** A response whose body is watched. */
-export interface WatchedResponse {
-  readonly response: Response;
-  /** The body; ends with an {@link Interruption} if it stalls. */
-  readonly chunks: () => AsyncGenerator<Uint8Array, void, void>;
-  /** Ends the connection. */
-  readonly cancel: () => void;
-}
-
 /**
- * Sends a GET request and judges its status.
+ * Sends a GET request and judges its status; the body ends with an {@link Interruption} if it stalls.
  *
  * `token` is sent to the URL's own origin only: fetch drops the header where a redirect leads to
  * another one.
@@ -24,15 +13,15 @@ export interface WatchedResponse {
  * @throws {@link Interruption} for 408, 429 and 5xx, and when nothing comes.
  */
 export async function get(
-  url: string | URL,
+  url: string,
   headers: Readonly<Record<string, string>>,
   token: string | null,
   policy: RetryPolicy,
   signal: AbortSignal | undefined,
-): Promise<WatchedResponse> {
+): Promise<OpenAnswer & { readonly answer: Response }> {
   const watch = watchdog(policy.stallMs, signal);
   try {
-    const response = await fetch(url, {
+    const answer = await fetch(url, {
       headers: {
         "accept-encoding": "identity",
         ...headers,
@@ -40,46 +29,17 @@ export async function get(
       },
       signal: watch.signal,
     });
-    await judge(url, response, token !== null);
+    const question = { url, hasToken: token !== null, tokenName: "HF_TOKEN", now: Date.now() };
+    judgeAnswer(answer, question);
     return {
-      response,
-      chunks: () => watch.body(response),
+      answer,
+      chunks: () => watch.body(answer),
       cancel: () => watch.stop(true),
     };
   } catch (error) {
     watch.stop(true);
     throw watch.reason() ?? error;
   }
-}
-
-async function judge(url: string | URL, response: Response, hasToken: boolean): Promise<void> {
-  const { status, statusText, headers } = response;
-  const from = new URL(url);
-  if (from.protocol === "https:" && !response.url.startsWith("https:")) {
-    throw new InferenceError("backend", `${from.href}: redirects to an address without encryption`);
-  }
-  if (response.ok || status === 416) return;
-  const answer = `${status} ${statusText}`.trimEnd();
-  if (status === 408 || status === 429 || status >= 500) {
-    throw new Interruption(answer, waitOf(headers.get("retry-after")));
-  }
-  const what = `${from.href}: ${answer}`;
-  if (status === 404 || status === 410) throw new InferenceError("format", what);
-  const hint =
-    status !== 401 && status !== 403
-      ? ""
-      : hasToken
-        ? "; the token does not give access to it"
-        : "; it does not exist, or it needs a token (HF_TOKEN)";
-  throw new InferenceError("backend", what + hint);
-}
-
-/** Milliseconds that a `Retry-After` header asks for, given in seconds or as a date. */
-function waitOf(header: string | null): number {
-  if (header === null) return 0;
-  const seconds = Number(header);
-  const wait = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
-  return wait > 0 ? wait : 0;
 }
 
 /** Aborts a request whose bytes come too slowly, or with the signal that it is given. */

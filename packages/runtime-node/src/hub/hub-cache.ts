@@ -13,9 +13,8 @@ import { randomUUID } from "node:crypto";
 import { dirname, join, relative, sep } from "node:path";
 
 import { InferenceError } from "@frugal/core";
+import { checkFileName } from "@frugal/runtime";
 import { getRepoFolderName } from "@huggingface/hub";
-
-import { checkFileName } from "./file-name.ts";
 
 /**
  * One model in the cache of the Hub, as the Python tools lay it out: `blobs/{digest}` holds files,

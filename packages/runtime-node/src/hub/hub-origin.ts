@@ -1,12 +1,12 @@
 import { InferenceError } from "@frugal/core";
+import { type RemoteFile, type RetryPolicy, withRetries } from "@frugal/runtime";
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 
-import type { RemoteFile } from "./download-file.ts";
 import { get } from "./http.ts";
 import { HubCache, isCommit } from "./hub-cache.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import type { Origin } from "./origin.ts";
-import { type RetryPolicy, withRetries } from "./retry.ts";
+import { retryContext } from "./retry.ts";
 
 /**
  * A model on the Hub at the commit that `revision` names now, and its place in the cache.
@@ -25,7 +25,9 @@ export async function hubOrigin(
 ): Promise<Origin> {
   const { token, endpoint } = settings;
   const ask = <T>(call: () => Promise<T>): Promise<T> =>
-    withRetries(`${repo}@${revision} on ${endpoint}`, policy, signal, () => named(repo, call));
+    withRetries(`${repo}@${revision} on ${endpoint}`, retryContext(policy, signal), () =>
+      named(repo, call),
+    );
   const api = { hubUrl: endpoint, fetch: hubFetch(settings, policy, signal) };
   const { sha: commit } = await ask(() =>
     modelInfo({ ...api, name: repo, revision, additionalFields: ["sha"] }),
@@ -44,10 +46,9 @@ export async function hubOrigin(
   const cache = new HubCache(settings.cacheFolder, repo);
   await cache.setRef(revision, commit);
   const file = (name: string): RemoteFile & { readonly digest: string } => ({
-    url: new URL(
-      `${endpoint}/${repo}/resolve/${commit}/${name.split("/").map(encodeURIComponent).join("/")}`,
-    ),
+    url: `${endpoint}/${repo}/resolve/${commit}/${name.split("/").map(encodeURIComponent).join("/")}`,
     ...contentOf(name, files.get(name)),
+    validator: null,
   });
   return {
     folder: cache.snapshot(commit),
@@ -84,10 +85,10 @@ function hubFetch(
     const url = input instanceof Request ? input.url : String(input);
     // The server names further pages of a list by their URL.
     const isOwn = new URL(url).origin === origin;
-    const { response, chunks } = await get(url, {}, isOwn ? token : null, policy, signal);
+    const { answer, chunks } = await get(url, {}, isOwn ? token : null, policy, signal);
     const parts: Uint8Array[] = [];
     for await (const part of chunks()) parts.push(part);
-    return new Response(new Uint8Array(Buffer.concat(parts)), response);
+    return new Response(new Uint8Array(Buffer.concat(parts)), answer);
   };
 }
 

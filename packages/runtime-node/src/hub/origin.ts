@@ -1,4 +1,4 @@
-import type { RemoteFile } from "./download-file.ts";
+import type { RemoteFile } from "@frugal/runtime";
 
 /** The files of one model on a server, and where they go. */
 export interface Origin {

@@ -1,72 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 
-import { InferenceError } from "@frugal/core";
+import type { RetryContext, RetryPolicy } from "@frugal/runtime";
 
-/** How long a transfer puts up with a network. */
-export interface RetryPolicy {
-  /** Failures in a row, without a byte gained in between, that are put up with. */
-  readonly retries: number;
-  /** Wait after the first failure; doubles with each further one. */
-  readonly backoffMs: number;
-  /** A server that asks to wait longer is not waited for. */
-  readonly longestWaitMs: number;
-  /** A connection that delivers less than a kilobyte in this time is given up. */
-  readonly stallMs: number;
-}
-
-/** What {@link downloadModel} uses. */
-export const defaultPolicy: RetryPolicy = {
-  retries: 5,
-  backoffMs: 500,
-  longestWaitMs: 120_000,
-  stallMs: 30_000,
-};
-
-/** A failure that may go away: worth another attempt, after `waitMs` if the server said so. */
-export class Interruption extends Error {
-  readonly waitMs: number;
-
-  constructor(message: string, waitMs = 0) {
-    super(message);
-    this.waitMs = waitMs;
-  }
-}
-
-/**
- * Runs `attempt` until it succeeds. It calls `gained` whenever it came further than ever before,
- * which makes the count of failures start again.
- *
- * @throws the signal's reason; {@link InferenceError} what `attempt` throws of this kind, at once,
- *   and `backend` with the last reason once there were too many failures.
- */
-export async function withRetries<T>(
-  subject: string,
-  policy: RetryPolicy,
-  signal: AbortSignal | undefined,
-  attempt: (gained: () => void) => Promise<T>,
-): Promise<T> {
-  let failures = 0;
-  for (;;) {
-    signal?.throwIfAborted();
-    try {
-      return await attempt(() => (failures = 0));
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (InferenceError.is(error)) throw error;
-      const wait = error instanceof Interruption ? error.waitMs : 0;
-      if (++failures > policy.retries || wait > policy.longestWaitMs) {
-        throw new InferenceError("backend", `${subject}: ${reasonOf(error)}`, { cause: error });
-      }
-      await pause(Math.max(wait, policy.backoffMs * 2 ** (failures - 1)), undefined, {
-        ...(signal && { signal }),
-      }).catch(() => {});
-    }
-  }
-}
-
-/** `fetch` hides why it failed in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+/** What `withRetries` works by, in Node. */
+export function retryContext(policy: RetryPolicy, signal: AbortSignal | undefined): RetryContext {
+  return {
+    policy,
+    signal,
+    pause: (ms) => pause(ms, undefined, { ...(signal && { signal }) }).catch(() => {}),
+  };
 }

@@ -3,13 +3,14 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
+import { type RetryPolicy, totalLength, withRetries } from "@frugal/runtime";
 
 import { candidateGraphs, type LayoutOptions, type ModelFormat } from "../model-layout.ts";
 import { frugalCache } from "../quantized-cache.ts";
 import { smallFiles } from "./choose-files.ts";
 import { get } from "./http.ts";
 import type { Origin } from "./origin.ts";
-import { type RetryPolicy, withRetries } from "./retry.ts";
+import { retryContext } from "./retry.ts";
 
 /** More shards of external data than any exporter writes. */
 const mostChunks = 100;
@@ -37,19 +38,18 @@ export async function webOrigin(
 ): Promise<Origin> {
   const sizes = new Map<string, number | null>();
   const ask = async (name: string): Promise<boolean> => {
-    const size = await withRetries(base.href, policy, signal, () => sizeOf(name));
+    const size = await withRetries(base.href, retryContext(policy, signal), () => sizeOf(name));
     if (size !== undefined) sizes.set(name, size);
     return size !== undefined;
   };
   /** Size of a file, null if the server does not say, undefined if there is none. */
   const sizeOf = async (name: string): Promise<number | null | undefined> => {
-    const url = new URL(name, base);
+    const url = new URL(name, base).href;
     try {
-      const { response, cancel } = await get(url, { range: "bytes=0-0" }, null, policy, signal);
+      const range = { range: "bytes=0-0" };
+      const { answer, cancel } = await get(url, range, null, policy, signal);
       cancel();
-      const { headers, status } = response;
-      const total = status === 200 ? headers.get("content-length") : headers.get("content-range");
-      return total === null ? null : Number(total.slice(total.lastIndexOf("/") + 1));
+      return totalLength(answer);
     } catch (error) {
       if (InferenceError.is(error, "format")) return undefined;
       throw error;
@@ -75,7 +75,12 @@ export async function webOrigin(
     folder,
     names: [...sizes.keys()],
     token: null,
-    file: (name) => ({ url: new URL(name, base), size: sizes.get(name) ?? null, digest: null }),
+    file: (name) => ({
+      url: new URL(name, base).href,
+      size: sizes.get(name) ?? null,
+      digest: null,
+      validator: null,
+    }),
     pathFor: async (name) => {
       await mkdir(dirname(join(folder, name)), { recursive: true });
       return join(folder, name);

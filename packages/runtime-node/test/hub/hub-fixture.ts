@@ -3,10 +3,10 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { RetryPolicy } from "@frugal/runtime";
 import { afterAll, afterEach, beforeEach, expect } from "vitest";
 
 import { type DownloadOptions, fetchModel } from "../../src/hub/download-model.ts";
-import type { RetryPolicy } from "../../src/hub/retry.ts";
 import { tinyFolder } from "../tiny-models.ts";
 import { type HubServer, sha256, startHub, type Trick } from "./hub-server.ts";
 

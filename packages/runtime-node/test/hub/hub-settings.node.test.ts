@@ -4,7 +4,6 @@ import { join } from "node:path";
 
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { checkFileName } from "../../src/hub/file-name.ts";
 import { hubSettings } from "../../src/hub/hub-settings.ts";
 import { parseModelSource } from "../../src/hub/model-source.ts";
 
@@ -117,43 +116,5 @@ describe("parseModelSource", () => {
     "hf://org/name@",
   ])("%s names no model", async (source) => {
     await expect(parse(source)).rejects.toMatchObject({ name: "InferenceError", code: "format" });
-  });
-});
-
-describe("checkFileName", () => {
-  test.for(["config.json", "onnx/model_q4.onnx", "a-b_c.1/模型.bin", "console.json"])(
-    "%s is safe",
-    (name) => {
-      expect(() => checkFileName(name)).not.toThrow();
-    },
-  );
-
-  test.for([
-    "",
-    ".",
-    "..",
-    "a/..",
-    "/a",
-    "a/",
-    "a//b",
-    "\\a",
-    "a\\b",
-    "c:a",
-    "a:b",
-    "a\0",
-    "a\n",
-    "nul",
-    "COM1.txt",
-    "a/Aux",
-    "a.",
-    "a ",
-    "a?",
-    "a*",
-    `${"a/".repeat(600)}a`,
-    null,
-    5,
-    {},
-  ])("%j is not", (name) => {
-    expect(() => checkFileName(name)).toThrow(expect.objectContaining({ code: "format" }));
   });
 });
