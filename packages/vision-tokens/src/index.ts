@@ -6,6 +6,18 @@
  *
  * @module
  */
+export { averagePool } from "./grid/average-pool.ts";
+export { pixelShuffle } from "./grid/pixel-shuffle.ts";
+export { resizeBilinear, resizeNearest } from "./grid/resize.ts";
+export {
+  clusterDensityPeaks,
+  type Clusters,
+  type DensityPeaks,
+} from "./cluster/cluster-density-peaks.ts";
+export { labelSimilar } from "./cluster/label-similar.ts";
+export { localOutlierCount, localOutlierFactors } from "./cluster/local-outlier-factors.ts";
+export { mergeClusters } from "./cluster/merge-clusters.ts";
+export { type CellGrid } from "./tiles/unpad.ts";
 export { roundHalfEven } from "./round-half-even.ts";
 export { adaptVision, type AdaptVisionOptions } from "./tiles/adapt-vision.ts";
 export { allocateTiles, type AllocateTilesOptions } from "./tiles/allocate-tiles.ts";

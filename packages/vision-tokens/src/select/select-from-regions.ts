@@ -1,5 +1,6 @@
 import type { Matrix } from "@frugal/core";
 
+import { DisjointSets } from "../cluster/disjoint-sets.ts";
 import { expectFinite, expectInteger, expectNumber } from "../expect.ts";
 import { roundHalfEven } from "../round-half-even.ts";
 
@@ -26,20 +27,15 @@ export function labelRegions(
   expectInteger("cols", cols, 1);
   expectInteger("rows of cells", pixels.rows / cols, 0);
   expectNumber("threshold", threshold, 0, Infinity);
-  const parent = Uint32Array.from({ length: pixels.rows }, (_, cell) => cell);
-  const join = (a: number, b: number): void => {
-    if (isNear(pixels, a, b, threshold ** 2)) parent[rootOf(parent, b)] = rootOf(parent, a);
+  const sets = new DisjointSets(pixels.rows);
+  const compare = (a: number, b: number): void => {
+    if (isNear(pixels, a, b, threshold ** 2)) sets.join(a, b);
   };
   for (let cell = 0; cell < pixels.rows; cell++) {
-    if ((cell + 1) % cols !== 0) join(cell, cell + 1);
-    if (cell + cols < pixels.rows) join(cell, cell + cols);
+    if ((cell + 1) % cols !== 0) compare(cell, cell + 1);
+    if (cell + cols < pixels.rows) compare(cell, cell + cols);
   }
-  const labels = new Map<number, number>();
-  return Uint32Array.from(parent, (_, cell) => {
-    const root = rootOf(parent, cell);
-    if (!labels.has(root)) labels.set(root, labels.size);
-    return labels.get(root)!;
-  });
+  return sets.labels();
 }
 
 /**
@@ -68,15 +64,6 @@ function spread(members: readonly number[], skip: number): number[] {
   // In integers: a float step can fall just below a whole index.
   const at = (i: number) => (count === 1 ? 0 : Math.floor((i * (size - 1)) / (count - 1)));
   return Array.from({ length: count }, (_, i) => members[at(i)]!);
-}
-
-function rootOf(parent: Uint32Array, cell: number): number {
-  let root = cell;
-  while (parent[root] !== root) {
-    parent[root] = parent[parent[root]!]!;
-    root = parent[root]!;
-  }
-  return root;
 }
 
 function isNear({ data, cols }: Matrix, a: number, b: number, limit: number): boolean {
