@@ -10,9 +10,16 @@ export interface WorkerStart extends EngineStart {
   readonly port: MessagePort;
 }
 
-/** Waits, in a worker, for what to load, and answers calls until the worker is terminated. */
+/**
+ * Waits, in a worker, for what to load, and answers calls until the worker is terminated.
+ *
+ * Where a bundler has put ONNX Runtime into the script of the worker, its threads run that script
+ * too: what they are told is for ONNX Runtime, and has no port.
+ */
 export function serveEngine(importOrt: (scripts: OrtScripts) => Promise<OrtWeb>): void {
-  const begin = ({ data }: MessageEvent<WorkerStart>): void => {
+  const begin = ({ data }: MessageEvent<unknown>): void => {
+    if (!isStart(data)) return;
+    globalThis.removeEventListener("message", begin as (event: Event) => void);
     const { port, ...start } = data;
     void serveModel(port, async (onProgress) => {
       const ort = await importOrt(start.scripts);
@@ -23,5 +30,9 @@ export function serveEngine(importOrt: (scripts: OrtScripts) => Promise<OrtWeb>)
     });
     port.start();
   };
-  globalThis.addEventListener("message", begin as (event: Event) => void, { once: true });
+  globalThis.addEventListener("message", begin as (event: Event) => void);
+}
+
+function isStart(message: unknown): message is WorkerStart {
+  return (message as Partial<WorkerStart> | null)?.port instanceof MessagePort;
 }
