@@ -239,7 +239,7 @@ class Exporter {
     const last = this.#norm(this.#lastRows(hidden), "model.norm.weight");
     const isTied = tieWordEmbeddings && this.#style.blocks?.has("lm_head") !== true;
     const logits = isTied ? this.#tied(last) : this.#linear(last, "lm_head");
-    graph.output("logits", logits, this.#type, ["batch", "rows", vocabSize]);
+    graph.output("logits", logits, this.#type, ["batch_size", "rows", vocabSize]);
     return graph.finish("export");
   }
 
@@ -247,9 +247,9 @@ class Exporter {
     const { hiddenSize } = this.#config;
     const graph = this.#graph;
     if (this.#style.split === true) {
-      return graph.input("inputs_embeds", this.#type, ["batch", "s", hiddenSize]);
+      return graph.input("inputs_embeds", this.#type, ["batch_size", "s", hiddenSize]);
     }
-    const ids = graph.input("input_ids", "int64", ["batch", "s"]);
+    const ids = graph.input("input_ids", "int64", ["batch_size", "s"]);
     return graph.node("Gather", [this.#weights.constant(graph, "model.embed_tokens.weight"), ids]);
   }
 
@@ -306,20 +306,20 @@ class Exporter {
 
   #cache(layer: number, side: string): string {
     const { kvHeads, headDim } = this.#config;
-    const dims = ["batch", kvHeads, "past", headDim];
+    const dims = ["batch_size", kvHeads, "past", headDim];
     return this.#graph.input(`past_key_values.${layer}.${side}`, this.#type, dims);
   }
 
   #present(layer: number, side: string, value: string): void {
     const { kvHeads, headDim } = this.#config;
-    const dims = ["batch", kvHeads, "total", headDim];
+    const dims = ["batch_size", kvHeads, "total", headDim];
     this.#graph.output(`present.${layer}.${side}`, value, this.#type, dims);
   }
 
   #grouped() {
     const { heads, kvHeads } = this.#config;
     const graph = this.#graph;
-    const mask = graph.input("attention_mask", "int64", ["batch", "total"]);
+    const mask = graph.input("attention_mask", "int64", ["batch_size", "total"]);
     const sum = graph.node("ReduceSum", [mask, graph.ints([1])], { keepdims: { int: 0 } });
     const toInt = (value: string): string => graph.node("Cast", [value], { to: { int: 6 } });
     const lengths = toInt(graph.node("Sub", [sum, graph.ints([1])]));
@@ -342,7 +342,7 @@ class Exporter {
   #decomposed() {
     const { heads, kvHeads, headDim } = this.#config;
     const graph = this.#graph;
-    const positions = graph.input("position_ids", "int64", ["batch", "s"]);
+    const positions = graph.input("position_ids", "int64", ["batch_size", "s"]);
     const bias = this.#typed(this.#style.attention === "bias" ? this.#biasInput() : this.#causal());
     const tables = [this.#table("cos_cache", Math.cos), this.#table("sin_cache", Math.sin)];
     const toHeads = (rows: string, count: number): string => {
@@ -374,13 +374,13 @@ class Exporter {
   }
 
   #biasInput(): string {
-    return this.#graph.input("attention_bias", "float32", ["batch", 1, "s", "total"]);
+    return this.#graph.input("attention_bias", "float32", ["batch_size", 1, "s", "total"]);
   }
 
   /** Row `i` of `s` sees slot `j` of `t` if `j <= i + t - s` and the mask says so. */
   #causal(): string {
     const graph = this.#graph;
-    const mask = graph.input("attention_mask", "int64", ["batch", "total"]);
+    const mask = graph.input("attention_mask", "int64", ["batch_size", "total"]);
     const shapes = ["position_ids", mask];
     const [s, t] = shapes.map((of) => {
       const size = graph.node("Gather", [graph.node("Shape", [of]), graph.ints([1], [])]);
@@ -404,9 +404,9 @@ class Exporter {
 /** `input_ids` -> `inputs_embeds`. */
 function embeddingGraph(config: ReferenceConfig, tensors: TensorMap): Uint8Array {
   const graph = new GraphBuilder();
-  const ids = graph.input("input_ids", "int64", ["batch", "s"]);
+  const ids = graph.input("input_ids", "int64", ["batch_size", "s"]);
   const { data, shape } = tensors.get("model.embed_tokens.weight")!;
   const rows = graph.node("Gather", [graph.floats("table", data, shape), ids]);
-  graph.output("inputs_embeds", rows, "float32", ["batch", "s", config.hiddenSize]);
+  graph.output("inputs_embeds", rows, "float32", ["batch_size", "s", config.hiddenSize]);
   return graph.finish("embed_tokens");
 }
