@@ -32,8 +32,16 @@ export { plainKernels, type Kernels } from "./ports/kernels.ts";
 export type { DraftHeads, HeadGuesses } from "./ports/draft-heads.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
 export type {
+  LayerStage,
+  ScoreKind,
+  StageDecision,
+  StageReads,
+  StageView,
+} from "./ports/layer-stage.ts";
+export type {
   Block,
   Capabilities,
+  ImageRows,
   LanguageModel,
   LogitsWanted,
   ModelInfo,

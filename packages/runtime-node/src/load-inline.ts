@@ -37,10 +37,11 @@ export async function loadInline(
   const ort = await importOrt();
   await checkDevice(ort, device);
 
-  const { attention } = options;
+  const { attention, scores } = options;
   const run: RunOptions = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
+    ...(scores === undefined ? {} : { scores }),
     clock: () => performance.now(),
     pause: () => new Promise((resolve) => setImmediate(resolve)),
   };
@@ -75,7 +76,7 @@ export async function loadInline(
 
 /** @throws {@link InferenceError} `unsupported` for options that need a graph that is built here. */
 function checkExportable(options: EngineOptions): void {
-  const names = ["adapterOf", "attention", "layers"] as const;
+  const names = ["adapterOf", "attention", "layers", "scores", "head"] as const;
   const name = names.find((option) => options[option] !== undefined);
   if (name === undefined && (options.quantize ?? "none") === "none") return;
   throw new InferenceError(

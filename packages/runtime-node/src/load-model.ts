@@ -1,4 +1,4 @@
-import type { AttentionPolicy, LanguageModel } from "@frugal/core";
+import type { AttentionPolicy, LanguageModel, ScoreKind } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -46,6 +46,16 @@ export interface LoadOptions extends LayoutOptions {
    * The weights of other layers are not loaded. Default: all layers.
    */
   readonly layers?: readonly [from: number, to?: number];
+  /**
+   * Lets steps ask how the last layer attends, `StepOptions.scores`: its weights, averaged over heads,
+   * or its scores before softmax by head. Default: they cannot.
+   */
+  readonly scores?: ScoreKind;
+  /**
+   * False leaves out the head, and so the logits, of a range that only hands hidden states on: as many
+   * fewer weights to hold, and to read at every step. Default true.
+   */
+  readonly head?: boolean;
   /**
    * The folder holds a Kangaroo adapter of the model in this other folder, whose head it shares: a
    * model that takes the hidden states of an early exit. `quantize` means the head.

@@ -36,8 +36,9 @@ export function planGraph(
   if (options.attention !== undefined) {
     throw new InferenceError("unsupported", `attention: ${options.attention.kind} on an adapter`);
   }
-  if (options.layers !== undefined) {
-    throw new InferenceError("range", "layers: expected none with adapterOf, got some");
+  for (const name of ["layers", "scores", "head"] as const) {
+    if (options[name] === undefined) continue;
+    throw new InferenceError("range", `${name}: expected none with adapterOf, got some`);
   }
   return planAdapter(folder, adapterOf, options, onProgress);
 }

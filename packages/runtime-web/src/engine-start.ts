@@ -4,7 +4,15 @@ import type { LoadOptions } from "./load-model.ts";
 /** Options that decide how the engine runs; can be sent to a worker. */
 export type EngineOptions = Pick<
   LoadOptions,
-  "device" | "threads" | "quantize" | "accuracyLevel" | "attention" | "layers" | "chunk"
+  | "device"
+  | "threads"
+  | "quantize"
+  | "accuracyLevel"
+  | "attention"
+  | "layers"
+  | "scores"
+  | "head"
+  | "chunk"
 >;
 
 /** URLs of ONNX Runtime's files; null where the bundler decides. */

@@ -18,7 +18,7 @@ export async function loadEngine(
   onProgress: (progress: LoadProgress) => void,
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
-  const { device = "wasm", chunk = 256, attention } = engine;
+  const { device = "wasm", chunk = 256, attention, scores } = engine;
   checkCount("chunk", chunk);
   if (engine.threads !== undefined) checkCount("threads", engine.threads);
   checkAccuracyLevel(engine.accuracyLevel);
@@ -34,6 +34,7 @@ export async function loadEngine(
   const run = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
+    ...(scores === undefined ? {} : { scores }),
     clock: () => performance.now(),
     pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
   };

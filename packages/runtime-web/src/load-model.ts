@@ -1,4 +1,4 @@
-import type { AttentionPolicy, LanguageModel } from "@frugal/core";
+import type { AttentionPolicy, LanguageModel, ScoreKind } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -40,6 +40,10 @@ export interface LoadOptions {
    * layer 0 on it takes tokens; above, hidden states as `Block.embeddings`. Default: all layers.
    */
   readonly layers?: readonly [from: number, to?: number];
+  /** Lets steps ask how the last layer attends, `StepOptions.scores`. Default: they cannot. */
+  readonly scores?: ScoreKind;
+  /** False leaves out the head, of a range that only hands hidden states on. Default true. */
+  readonly head?: boolean;
   /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
   readonly chunk?: number;
   /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */

@@ -4,6 +4,7 @@ import {
   InferenceError,
   type LanguageModel,
   type ModelInfo,
+  type ScoreKind,
   type Sequence,
   type SequenceOptions,
 } from "@frugal/core";
@@ -17,6 +18,7 @@ import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
 import { LogitFeeds } from "./sequence/outputs.ts";
+import { ScoreReader } from "./sequence/score-reader.ts";
 import { createPolicyState, pageSizeOf } from "./sequence/policies/policy-state.ts";
 import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
 
@@ -30,6 +32,8 @@ export interface RunOptions {
   readonly pause: () => Promise<void>;
   /** The attention policy that the graph was built with. */
   readonly attention?: AttentionPolicy;
+  /** The scores that the graph was built to report. */
+  readonly scores?: ScoreKind;
 }
 
 /**
@@ -47,13 +51,16 @@ export function createLanguageModel(
   part: ModelPart = wholeModel(config),
 ): LanguageModel {
   const info = modelInfo(config, part);
-  const { attention: policy } = options;
+  const { attention: policy, scores } = options;
+  const hasHead = part.range.head !== false;
   const capabilities: Capabilities = {
     ...everything,
     tokens: part.tokens,
     // Rows that were written with a learned position keep it.
     evict: !config.learnedPositions,
     ...(policy === undefined ? {} : { attention: policy }),
+    ...(scores === undefined ? {} : { scores }),
+    ...(hasHead ? {} : { head: false, top: false }),
   };
   const { from, to } = part.range;
   const numbers = Array.from({ length: to - from }, (_, layer) => from + layer);
@@ -71,7 +78,8 @@ export function createLanguageModel(
       ids: part.tokens,
       positions: part.tokens && config.learnedPositions,
     }),
-    logitFeeds: new LogitFeeds(ort, ids?.length ?? info.vocabSize),
+    logitFeeds: hasHead ? new LogitFeeds(ort, ids?.length ?? info.vocabSize) : null,
+    scores: scores === undefined ? null : new ScoreReader(ort, info, scores, to - 1),
     features: config.features,
     vocabulary: ids && { ids, size: info.vocabSize },
     firstLayer: from,

@@ -95,6 +95,9 @@ export function checkOutputs(
   if (taps.length > 0 && !capabilities.taps) {
     throw new InferenceError("unsupported", "taps: this model has no hidden states to return");
   }
+  if (options.scores !== undefined && capabilities.scores === undefined) {
+    throw new InferenceError("unsupported", "scores: this model reports none");
+  }
   for (const tap of taps) {
     if (tap === "final") continue;
     if (!Number.isInteger(tap) || tap < 0 || tap > info.layers) {

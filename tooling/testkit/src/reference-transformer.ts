@@ -7,6 +7,7 @@ import {
   type LanguageModel,
   type Matrix,
   type ModelInfo,
+  type ScoreKind,
   type Sequence,
   type StepOptions,
   type StepOutput,
@@ -18,7 +19,15 @@ import { ReferenceCache } from "./reference-cache.ts";
 import { type LayerRange, referenceInfo, type ReferenceConfig } from "./reference-config.ts";
 import { createNetwork, type Network } from "./reference-network.ts";
 import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
-import { applyFinalNorm, applyHead, type AttentionHook, runLayers } from "./run-layers.ts";
+import { createScores } from "./reference-scores.ts";
+import {
+  applyFinalNorm,
+  applyHead,
+  type AttentionHook,
+  type AttentionListener,
+  type Chunk,
+  runLayers,
+} from "./run-layers.ts";
 import { selectLogits, wantedRows } from "./select-logits.ts";
 import { SlotBook } from "./slot-book.ts";
 
@@ -33,6 +42,8 @@ export interface ReferenceOptions {
   readonly layers?: LayerRange;
   /** Makes what chooses the rows that layers attend to, one per sequence. Default: everything. */
   readonly attention?: () => AttentionHook;
+  /** What steps can report of the attention in the last layer. Default: nothing. */
+  readonly scores?: ScoreKind;
 }
 
 const everything: Capabilities = {
@@ -68,7 +79,11 @@ export function createReferenceTransformer(
   const model: Model = {
     network,
     info: referenceInfo(config, layers, network.parameters),
-    capabilities: { ...everything, tokens: layers[0] === 0 },
+    capabilities: {
+      ...everything,
+      tokens: layers[0] === 0,
+      ...(options.scores === undefined ? {} : { scores: options.scores }),
+    },
     chunkRows: options.chunkRows ?? 32,
     disposed: false,
   };
@@ -126,7 +141,12 @@ class ReferenceSequence implements Sequence {
 
     const started = performance.now();
     const hidden = this.#embed(block, plan.rows);
-    const tapped = await this.#run(hidden, plan, options.taps ?? [], options.signal);
+    const { scores: wanted } = options;
+    const scores =
+      wanted &&
+      createScores(this.capabilities.scores!, wanted, this.length + plan.rows, this.info.heads);
+    const onScores = scores?.listen;
+    const tapped = await this.#run(hidden, plan, options.taps ?? [], options.signal, onScores);
     const taps = options.tapRows === "last" ? tapped.map(lastRow) : tapped;
     const [first, end] = wantedRows(options.logits, plan.rows);
     const rows = hidden.subarray(first * this.info.hiddenSize, end * this.info.hiddenSize);
@@ -135,7 +155,8 @@ class ReferenceSequence implements Sequence {
     // Nothing was visible until here: slots beyond `length` do not exist.
     this.#book.append(plan);
     const runMs = performance.now() - started;
-    return { ...selectLogits(full, options.logits), taps, runMs };
+    const logits = selectLogits(full, options.logits);
+    return { ...logits, taps, runMs, ...(scores && { scores: scores.matrix }) };
   }
 
   async keep(positions: Uint32Array): Promise<void> {
@@ -161,6 +182,7 @@ class ReferenceSequence implements Sequence {
     plan: BlockPlan,
     taps: readonly Tap[],
     signal: AbortLike | undefined,
+    onScores?: AttentionListener,
   ): Promise<Matrix[]> {
     const { network, chunkRows } = this.#model;
     const d = this.info.hiddenSize;
@@ -182,7 +204,10 @@ class ReferenceSequence implements Sequence {
         positions,
         visible: visibleSlots(this.#book, plan.parents, first, end),
         hook: this.#hook,
-      };
+        ...(onScores && {
+          onScores: (row, ...rest) => onScores(first + row, ...rest),
+        }),
+      } satisfies Chunk;
       runLayers(network, this.#cache, chunk, (layer, states) => {
         const isLast = layer === this.info.layers;
         for (const [i, tap] of taps.entries()) {

@@ -36,7 +36,18 @@ export interface Chunk {
   readonly visible: readonly Int32Array[];
   /** Narrows what is visible, layer by layer. */
   readonly hook: AttentionHook | null;
+  /** Told of every row and head of the last layer. */
+  readonly onScores?: AttentionListener;
 }
+
+/** Told of the visible slots of a row of the chunk, their scores, and the softmax of these. */
+export type AttentionListener = (
+  row: number,
+  head: number,
+  slots: Int32Array,
+  scores: Float64Array,
+  weights: Float64Array,
+) => void;
 
 /**
  * Runs a chunk through every decoder layer and writes its unrotated keys and values to the cache.
@@ -112,6 +123,7 @@ function attend(
         scores[j] = score * scale;
       }
       const weights = hook?.weigh?.(scores, slots) ?? softmax(scores);
+      if (layer === network.layers.length - 1) chunk.onScores?.(r, h, slots, scores, weights);
       for (let j = 0; j < slots.length; j++) {
         const value = (slots[j]! * kvHeads + kvHead) * headDim;
         for (let c = 0; c < headDim; c++) out[at + c]! += weights[j]! * values[value + c]!;
@@ -156,14 +168,14 @@ function narrow(
   return visible.filter((slot) => slot >= length || rows.has(slot));
 }
 
-/** In place. */
 function softmax(scores: Float64Array): Float64Array {
   let max = -Infinity;
   for (const score of scores) if (score > max) max = score;
+  const weights = scores.map((score) => Math.exp(score - max));
   let sum = 0;
-  for (let j = 0; j < scores.length; j++) sum += scores[j] = Math.exp(scores[j]! - max);
-  for (let j = 0; j < scores.length; j++) scores[j]! /= sum;
-  return scores;
+  for (const weight of weights) sum += weight;
+  for (let j = 0; j < weights.length; j++) weights[j]! /= sum;
+  return weights;
 }
 
 /** Each row divided by its root mean square, times the weight. */

@@ -1,6 +1,15 @@
 import type { AbortLike } from "../abort.ts";
 import type { Matrix } from "../matrix.ts";
 import type { AttentionPolicy } from "./attention-policy.ts";
+import type { ScoreKind } from "./layer-stage.ts";
+
+/** Consecutive rows of a block that stand for an image, or for a frame of a video. */
+export interface ImageRows {
+  readonly from: number;
+  readonly to: number;
+  /** Rows per line of the image; absent where they form no grid. */
+  readonly width?: number;
+}
 
 /**
  * What one forward pass appends to a sequence: a chain, or a tree of draft tokens.
@@ -32,6 +41,11 @@ export interface Block {
    * `layers` of the rows' parents) where it goes on from them.
    */
   readonly features?: readonly Matrix[];
+  /**
+   * The rows that stand for images, ascending and apart, for what treats them unlike text: a
+   * `LayerStage` for instance. Everything else ignores them.
+   */
+  readonly images?: readonly ImageRows[];
 }
 
 /**
@@ -65,6 +79,8 @@ export interface StepOptions {
   readonly tapRows?: "all" | "last";
   /** Attend to everything in this step, whatever the model's attention policy says. */
   readonly attention?: "full";
+  /** Rows of the block, ascending, whose {@link StepOutput.scores} to return. */
+  readonly scores?: Uint32Array;
   /** Checked before the block and between the chunks of a long one. */
   readonly signal?: AbortLike;
 }
@@ -90,6 +106,12 @@ export interface StepOutput {
   readonly top: TopLogits | null;
   /** One `[s or 1, hiddenSize]` matrix per requested tap, in the order of the request. */
   readonly taps: readonly Matrix[];
+  /**
+   * For `scores`: how the last layer attends from these rows, as {@link Capabilities.scores} says.
+   * `[rows, length]`, by slot, of logits head after head; a row scores what it does not see 0, of
+   * logits at most -1e30.
+   */
+  readonly scores?: Matrix;
   /** Milliseconds the backend spent inside the model for this step. */
   readonly runMs: number;
   /**
@@ -212,6 +234,10 @@ export interface Capabilities {
   readonly top: boolean;
   /** The policy by which layers choose the rows they attend to. Absent: they attend to all. */
   readonly attention?: AttentionPolicy;
+  /** What a step can return as `scores`. Absent: nothing. */
+  readonly scores?: ScoreKind;
+  /** False for a range of layers that was loaded without a head, whose steps give no logits. */
+  readonly head?: false;
 }
 
 /** A decoder-only language model, loaded and ready. */

@@ -1,7 +1,7 @@
 import type { LayerRange } from "../graph/decoder.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 
-/** What of a model a graph holds, beside the final norm and the head. */
+/** What of a model a graph holds, beside the final norm and the head (without `range.head`: false). */
 export interface ModelPart {
   readonly range: LayerRange;
   /** Whether it begins with the table of embeddings; otherwise it takes hidden states only. */

@@ -130,7 +130,8 @@ export function countParameters(config: ModelConfig, part: ModelPart): number {
   const { range, tokens } = part;
   const size = ({ inputs, outputs }: Projection): number => inputs * outputs;
   // A tied head is the table of embeddings, which is there already where tokens are taken.
-  let total = config.tieWordEmbeddings && tokens ? 0 : size(headProjection(config));
+  const isCounted = range.head === false || (config.tieWordEmbeddings && tokens);
+  let total = isCounted ? 0 : size(headProjection(config));
   if (config.features !== undefined) {
     const joined = featureProjection(config.hiddenSize, config.features);
     total += size(joined) + (joined.bias ? joined.outputs : 0);

@@ -17,6 +17,7 @@ import { checkFeatures } from "../sequence/feature-feeds.ts";
 import type { KeyFrequencies } from "../sequence/kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "../sequence/open-tree.ts";
 import { checkLogits, joinOutputs } from "../sequence/outputs.ts";
+import { checkScores } from "../sequence/score-reader.ts";
 import { sliceBlock } from "../sequence/slice-block.ts";
 import type { DecoderSignature } from "./decoder-signature.ts";
 import { cacheFeeds, idFeeds, logitFeeds, rowFeeds, wantsAll } from "./exported-feeds.ts";
@@ -80,6 +81,7 @@ export class ExportedSequence implements Sequence {
     checkFeatures(block.features, rows, undefined, this.info.hiddenSize);
     this.#checkAbilities(block, options);
     checkLogits(options, this.info);
+    checkScores(options.scores, undefined, rows);
     const positions = this.#positions(block, rows);
     const tree = growTree(this.#open, before.length, block.parents);
     throwIfAborted(options.signal);

@@ -22,6 +22,8 @@ import { normalize, normalizeStream, type Stream } from "./norm.ts";
 export interface LayerRange {
   readonly from: number;
   readonly to: number;
+  /** False: without the head, for what only hands hidden states on. */
+  readonly head?: boolean;
 }
 
 /** What the parts of a decoder are built with. */
@@ -33,7 +35,7 @@ interface Decoder {
 
 /**
  * Builds the ONNX graph of a decoder over a checkpoint's own bytes: all of it, or a range of its
- * layers with the final norm and the head after them.
+ * layers, with the final norm and, unless it is left out, the head after them.
  *
  * Inputs, with `s` rows per block: `input_ids` int32 `[t]` and `input_embeddings` `[e, hidden]`,
  * concatenated in this order (one of the two is empty), `positions` int32 `[s]` where positions are
@@ -79,7 +81,7 @@ export function buildDecoder(
   const read =
     config.names.finalNorm === null ? graph.node("Identity", [final.sum]) : final.normalized;
   graph.output("hidden.final", read, "float32", rows);
-  addLogits(graph, config, checkpoint, read);
+  if (range.head !== false) addLogits(graph, config, checkpoint, read);
   return graph.finish(config.architecture);
 }
 

@@ -1,10 +1,14 @@
-import { type AttentionPolicy, InferenceError } from "@frugal/core";
+import { type AttentionPolicy, InferenceError, type ScoreKind } from "@frugal/core";
 
 import { layersOf, type ModelPart } from "../architectures/model-part.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { AttentionProfile } from "./attention/attention-profile.ts";
-import { segmentedAttention, selectiveAttention } from "./attention/segmented.ts";
+import {
+  reportingAttention,
+  segmentedAttention,
+  selectiveAttention,
+} from "./attention/segmented.ts";
 import { buildDecoder } from "./decoder.ts";
 
 /** What an adapter's options say about the graph. */
@@ -13,6 +17,10 @@ export interface DecoderOptions {
   readonly layers?: readonly unknown[];
   readonly attention?: AttentionPolicy;
   readonly device?: string;
+  /** What the last layer can report of its attention. Absent: nothing. */
+  readonly scores?: ScoreKind;
+  /** False leaves out the head, of a range whose logits nobody asks for. */
+  readonly head?: boolean;
 }
 
 /** A graph, and what of the model it holds. */
@@ -24,22 +32,36 @@ export interface DecoderPlan {
 /**
  * Builds the graph that options ask for, of operators that the device has kernels for.
  *
- * @throws {@link InferenceError} `range` for layers that are no two numbers; `unsupported` for an
- *   attention policy on some layers, since they choose together; and as {@link buildDecoder}.
+ * @throws {@link InferenceError} `range` for layers that are no two numbers or a kind of scores that
+ *   does not exist; `unsupported` for an attention policy on some layers, since they choose together,
+ *   or beside scores; and as {@link buildDecoder}.
  */
 export function planDecoder(
   config: ModelConfig,
   checkpoint: Checkpoint,
   options: DecoderOptions,
 ): DecoderPlan {
-  const part = layersOf(rangeOf(options.layers ?? [0], config.layers));
+  const { layers = [0], head = true } = options;
+  const part = layersOf({ ...rangeOf(layers, config.layers), head });
   const operators = options.device === "webgpu" ? "portable" : "cpu";
-  const graph = buildDecoder(config, checkpoint, profileOf(options), part.range, operators);
+  const graph = buildDecoder(config, checkpoint, profileOf(options, part), part.range, operators);
   return { part, graph };
 }
 
-function profileOf({ attention, layers }: DecoderOptions): AttentionProfile {
-  if (attention === undefined) return segmentedAttention;
+function profileOf(
+  { attention, layers, scores }: DecoderOptions,
+  { range }: ModelPart,
+): AttentionProfile {
+  if (scores !== undefined && scores !== "attention" && scores !== "logits") {
+    const got = JSON.stringify(scores);
+    throw new InferenceError("range", `scores: expected "attention" or "logits", got ${got}`);
+  }
+  if (attention === undefined) {
+    return scores === undefined ? segmentedAttention : reportingAttention(scores, range.to - 1);
+  }
+  if (scores !== undefined) {
+    throw new InferenceError("unsupported", `attention: ${attention.kind} beside scores`);
+  }
   if (layers === undefined) return selectiveAttention(attention);
   throw new InferenceError("unsupported", `attention: ${attention.kind} on a range of layers`);
 }

@@ -91,11 +91,12 @@ const worthTransferring = 16_384;
 /** Buffers that a reply can hand over instead of copying. */
 function buffersOf({ output }: Reply): ArrayBuffer[] {
   if (output === undefined) return [];
-  const { logits, taps, top } = output;
+  const { logits, taps, top, scores } = output;
   const views = [
     ...(logits === null ? [] : [logits.data]),
     ...(top === null ? [] : [top.ids, top.values, top.logSumExp]),
     ...taps.map((tap) => tap.data),
+    ...(scores === undefined ? [] : [scores.data]),
   ];
   const large = views.filter((view) => view.byteLength >= worthTransferring);
   return [...new Set(large.map((view) => view.buffer as ArrayBuffer))];

@@ -14,9 +14,16 @@ import type { Ort, Tensor } from "../onnx/ort.ts";
  * Checks what a step asks for.
  *
  * @throws {@link InferenceError} `range` for a `top` that is no positive integer or a tap that is
- *   no layer.
+ *   no layer; `unsupported` for logits without a head.
  */
-export function checkLogits({ logits, taps = [] }: StepOptions, info: ModelInfo): void {
+export function checkLogits(
+  { logits, taps = [] }: StepOptions,
+  info: ModelInfo,
+  hasHead = true,
+): void {
+  if (logits !== "none" && !hasHead) {
+    throw new InferenceError("unsupported", "logits: this range of layers has no head");
+  }
   if (typeof logits === "object") {
     const { top } = logits;
     if (!Number.isInteger(top) || top < 1) {

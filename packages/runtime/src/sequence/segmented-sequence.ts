@@ -29,6 +29,7 @@ import {
   logitOutputs,
   readStep,
 } from "./outputs.ts";
+import { checkScores, rowsWithin, type ScoreReader } from "./score-reader.ts";
 import { sliceBlock } from "./slice-block.ts";
 
 /** What the sequences of one model share. */
@@ -39,7 +40,10 @@ export interface SequenceContext extends CacheContext {
   /** Rows of a long chain that run at once; abort works between such chunks. */
   readonly chunk: number;
   readonly feeds: BlockFeedsPool;
-  readonly logitFeeds: LogitFeeds;
+  /** Null for a range of layers without a head. */
+  readonly logitFeeds: LogitFeeds | null;
+  /** Null where the graph does not report how it attends. */
+  readonly scores: ScoreReader | null;
   /** How another model's states are read, of a draft head. */
   readonly features: FeatureConfig | undefined;
   /** What the logits are for, where not for every id. */
@@ -106,7 +110,8 @@ export class SegmentedSequence implements Sequence {
       throw new InferenceError("unsupported", message);
     }
     checkFeatures(block.features, rows, this.#context.features, this.info.hiddenSize);
-    checkLogits(options, this.info);
+    checkLogits(options, this.info, this.#context.logitFeeds !== null);
+    checkScores(options.scores, this.capabilities.scores, rows);
     const positions = this.#positions(block, rows);
     const tree = growTree(this.#open, start, block.parents);
     throwIfAborted(options.signal);
@@ -200,22 +205,34 @@ export class SegmentedSequence implements Sequence {
       const { attention } = options;
       const full = attention === undefined ? {} : { attention };
       const taps = to === rows || options.tapRows !== "last" ? options : full;
+      const scores = rowsWithin(options.scores, from, to);
       throwIfAborted(options.signal);
-      outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted, taps));
+      outputs.push(
+        await this.#runChunk(part, positions.subarray(from, to), wanted, { ...taps, ...scores }),
+      );
       if (options.signal !== undefined) await this.#context.pause();
     }
     throwIfAborted(options.signal);
-    return joinOutputs(outputs);
+    const joined = joinOutputs(outputs);
+    const scores = outputs.flatMap((output) => output.scores ?? []);
+    return scores.length === 0 ? joined : { ...joined, scores: this.#context.scores!.join(scores) };
   }
 
   async #runChunk(
     block: Block,
     positions: Int32Array,
     wanted: LogitsWanted,
-    { taps = [], tapRows = "all", attention }: Pick<StepOptions, "taps" | "tapRows" | "attention">,
+    { taps = [], tapRows = "all", attention, scores = noRows }: ChunkOptions,
     tree: OpenTree | null = null,
   ): Promise<StepOutput> {
-    const { feeds: pool, logitFeeds, firstLayer, newKeys, newValues } = this.#context;
+    const {
+      feeds: pool,
+      logitFeeds,
+      firstLayer,
+      newKeys,
+      newValues,
+      scores: reader,
+    } = this.#context;
     const rows = positions.length;
     const feeds =
       block.tokens === undefined
@@ -231,24 +248,33 @@ export class SegmentedSequence implements Sequence {
       Object.assign(
         this.#cacheFeeds.for(positions, tree),
         feeds.tensors,
-        logitFeeds.for(wanted, rows),
+        logitFeeds?.for(wanted, rows),
+        reader?.for(scores),
         this.#featureFeeds(block),
         policy?.tensors,
       ),
-      [...newKeys, ...newValues, ...logitOutputs(wanted), ...hidden, ...(policy?.outputs ?? [])],
+      [
+        ...newKeys,
+        ...newValues,
+        ...logitOutputs(wanted),
+        ...hidden,
+        ...(policy?.outputs ?? []),
+        ...(scores.length === 0 ? [] : [reader!.output]),
+      ],
     );
     this.#policy?.finish(outputs);
     if (block.tokens !== undefined) pool.giveBack(feeds);
+    const { length, capacity } = this.#store;
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
     this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
-    const output = readStep(
-      outputs,
-      wanted,
-      hidden,
-      tapRows,
-      milliseconds,
-      this.#context.vocabulary,
-    );
+    const step = readStep(outputs, wanted, hidden, tapRows, milliseconds, this.#context.vocabulary);
+    const output =
+      scores.length === 0
+        ? step
+        : {
+            ...step,
+            scores: reader!.read(outputs[reader!.output]!, scores.length, length, capacity),
+          };
     return policy === undefined ? output : { ...output, sparse: policy.sparse };
   }
 
@@ -281,6 +307,11 @@ function checkInPlace(slots: Uint32Array, { length, positions }: KvStore): void 
     );
   }
 }
+
+/** What of a step's options a chunk of it is run with. */
+type ChunkOptions = Pick<StepOptions, "taps" | "tapRows" | "attention" | "scores">;
+
+const noRows = /* @__PURE__ */ new Uint32Array(0);
 
 function wantsAllRows(wanted: LogitsWanted): boolean {
   return wanted === "all" || (typeof wanted === "object" && wanted.rows !== "last");

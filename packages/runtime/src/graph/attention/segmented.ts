@@ -1,10 +1,11 @@
-import type { AttentionPolicy } from "@frugal/core";
+import type { AttentionPolicy, ScoreKind } from "@frugal/core";
 
 import type { ModelConfig } from "../../load/model-config.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { lowerPolicy } from "../policies/lower-policy.ts";
 import type { AttentionProfile, LayerAttention } from "./attention-profile.ts";
 import { rotaryInputs, rotate } from "./rotate.ts";
+import { reportScores } from "./report-scores.ts";
 import { attendAll, type SegmentAttention } from "./segments.ts";
 
 /**
@@ -37,6 +38,11 @@ export const segmentedAttention: AttentionProfile = (graph, config) =>
  */
 export function selectiveAttention(policy: AttentionPolicy): AttentionProfile {
   return (graph, config) => addSegmented(graph, config, lowerPolicy(graph, config, policy));
+}
+
+/** {@link segmentedAttention} whose layer `layer` reports how it attends; see {@link reportScores}. */
+export function reportingAttention(kind: ScoreKind, layer: number): AttentionProfile {
+  return (graph, config) => addSegmented(graph, config, reportScores(graph, config, kind, layer));
 }
 
 function addSegmented(

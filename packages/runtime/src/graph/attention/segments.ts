@@ -36,11 +36,20 @@ export function attendAll(graph: GraphBuilder, segments: LayerSegments): string 
   return attendWithScores(graph, segments).attended;
 }
 
-/** The same, with the masked scores of the cache, `[kvHeads, 1, s * group, n]`. */
-export function attendWithScores(
-  graph: GraphBuilder,
-  segments: LayerSegments,
-): { readonly attended: string; readonly pastScores: string } {
+/** What attention computes on its way, `[kvHeads, 1, s * group, n]` each. */
+export interface Attended {
+  /** `[kvHeads, 1, s * group, headDim]`. */
+  readonly attended: string;
+  /** Masked scores of the cache. */
+  readonly pastScores: string;
+  /** The same of cache and block. */
+  readonly scores: string;
+  /** Their softmax. */
+  readonly weights: string;
+}
+
+/** The same, with what leads there. */
+export function attendWithScores(graph: GraphBuilder, segments: LayerSegments): Attended {
   const { past, block, lengths } = segments;
   const axis = { axis: { int: 3 } };
   const pastScores = maskedScores(graph, segments, past);
@@ -52,7 +61,7 @@ export function attendWithScores(
     graph.node("MatMul", [ofPast!, past.value]),
     graph.node("MatMul", [ofBlock!, block.value]),
   ]);
-  return { attended, pastScores };
+  return { attended, pastScores, scores, weights };
 }
 
 /** The same segments with other rows of the cache, all of which are attended to. */
