@@ -57,6 +57,15 @@ export { type DecoderOptions, type DecoderPlan, planDecoder } from "./graph/plan
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";
+export type {
+  DiffRateReduction,
+  ExpeditReduction,
+  PyraReduction,
+  SelectReduction,
+  SitReduction,
+  TokenReduction,
+  TomeReduction,
+} from "./graph/token-reduction/token-reduction.ts";
 export { buildVisionEncoder } from "./graph/vision-encoder.ts";
 export { createDraftHeads } from "./draft-heads.ts";
 export { buildMedusa } from "./graph/medusa.ts";

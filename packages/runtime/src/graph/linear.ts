@@ -127,8 +127,18 @@ export function vector(
   name: string,
   length: number,
 ): string {
-  const weight = requireWeight(checkpoint.weights, name, [length]);
-  return floatConstant(graph, name, [weight], [length]);
+  return matrix(graph, checkpoint, name, [length]);
+}
+
+/** A weight of any shape as float32, outside of a product with rows. */
+export function matrix(
+  graph: GraphBuilder,
+  checkpoint: Checkpoint,
+  name: string,
+  dims: readonly number[],
+): string {
+  const weight = requireWeight(checkpoint.weights, name, dims);
+  return floatConstant(graph, name, [weight], dims);
 }
 
 function floatConstant(

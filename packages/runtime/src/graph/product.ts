@@ -17,13 +17,19 @@ export function productTransposed(
   graph: GraphBuilder,
   a: string,
   b: string,
-  rank: 2 | 4,
+  rank: 2 | 3 | 4,
   scale = 1,
 ): string {
   if (graph.operators === "cpu") {
     return graph.node("FusedMatMul", [a, b], { transB: { int: 1 }, alpha: { float: scale } });
   }
-  const perm = { ints: rank === 2 ? [1, 0] : [0, 1, 3, 2] };
+  const perm = {
+    ints: [
+      [1, 0],
+      [0, 2, 1],
+      [0, 1, 3, 2],
+    ][rank - 2]!,
+  };
   const product = graph.node("MatMul", [a, graph.node("Transpose", [b], { perm })]);
   if (scale === 1) return product;
   const factor = graph.floats(`scale:${scale}`, Float32Array.of(scale), []);

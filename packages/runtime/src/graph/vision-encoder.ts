@@ -9,6 +9,8 @@ import { GraphBuilder } from "./graph-builder.ts";
 import { project, vector } from "./linear.ts";
 import { normalize, normalizeStream, type Stream } from "./norm.ts";
 import type { OperatorSet } from "./product.ts";
+import { lowerReduction, type ReductionSteps } from "./token-reduction/lower-reduction.ts";
+import type { TokenReduction } from "./token-reduction/token-reduction.ts";
 
 /** What the parts of an encoder are built with. */
 interface Encoder {
@@ -16,6 +18,8 @@ interface Encoder {
   readonly config: VisionConfig;
   readonly checkpoint: Checkpoint;
   readonly norm: Norm;
+  /** Null where all rows pass through all layers. */
+  readonly reduction: ReductionSteps | null;
 }
 
 /**
@@ -29,31 +33,45 @@ interface Encoder {
  * In CLIP the final norm is applied to every row, transformers apply it to the pooled one only: their
  * `last_hidden_state` is `hidden.{layers}` here.
  *
+ * With `reduce` rows become fewer on the way, and so are those of the outputs. Where rows are merged
+ * or left out there are the outputs `keep` int32 `[n, rows]`, the row at the entry whose place each
+ * of the last ones has, ascending; `source` int32 `[n, entered]`, the last row that each row of the
+ * entry went into, or -1; and `sizes` float32 `[n, rows]`, how many each counts as in attention.
+ *
  * @throws {@link InferenceError} `format` or `shape` if a tensor is missing or does not fit the
- *   configuration; `unsupported` for a weight type that ONNX Runtime cannot cast.
+ *   configuration; `unsupported` for a weight type that ONNX Runtime cannot cast, or a reduction that
+ *   needs a class token where there is none; `range` for one that does not fit the layers.
  */
 export function buildVisionEncoder(
   config: VisionConfig,
   weights: WeightMap,
   operators: OperatorSet = "cpu",
+  reduce: TokenReduction | null = null,
 ): Uint8Array {
   const graph = new GraphBuilder(operators);
   const checkpoint = { weights: alignVision(weights, config), quantization: null };
   const norm: Norm = { kind: "layer", epsilon: config.epsilon, plusOne: false };
-  const encoder: Encoder = { graph, config, checkpoint, norm };
+  const reduction =
+    reduce === null ? null : lowerReduction(graph, config, checkpoint, reduce, rowsOf(config));
+  const encoder: Encoder = { graph, config, checkpoint, norm, reduction };
   const { hiddenSize, layers, names } = config;
-  const hidden: string[] = [];
+  const outputDims = () => ["n", reduction?.tracker.rows ?? rowsOf(config), hiddenSize];
+  const hidden: (readonly [value: string, dims: (number | string)[]])[] = [];
   let stream: Stream = { hidden: embedPatches(encoder), update: null };
   for (let layer = 0; layer < layers; layer++) {
+    stream = enterLayer(encoder, layer, stream);
+    const dims = outputDims();
     const { input, output } = graph.scope(`layer.${layer}`, () => addLayer(encoder, layer, stream));
-    hidden.push(input);
+    hidden.push([input, dims]);
     stream = output;
   }
+  stream = enterLayer(encoder, layers, stream);
   const final = normalizeStream(graph, checkpoint, names.finalNorm, hiddenSize, norm, stream);
-  const dims = ["n", rowsOf(config), hiddenSize];
-  graph.output("hidden.final", final.normalized, "float32", dims);
+  graph.output("hidden.final", final.normalized, "float32", outputDims());
   addPooled(encoder, final.normalized);
-  [...hidden, final.sum].forEach((value, l) => graph.output(`hidden.${l}`, value, "float32", dims));
+  hidden.push([final.sum, outputDims()]);
+  hidden.forEach(([value, dims], l) => graph.output(`hidden.${l}`, value, "float32", dims));
+  reduction?.tracker.addOutputs();
   return graph.finish(config.architecture);
 }
 
@@ -122,9 +140,23 @@ function addPositions({ graph, config, checkpoint }: Encoder, patches: string): 
   return graph.node("Add", [behind, graph.node("Add", [positions, first])]);
 }
 
+/** What a reduction does before a layer. */
+function enterLayer({ graph, reduction }: Encoder, layer: number, stream: Stream): Stream {
+  const step = reduction?.before.get(layer);
+  if (step === undefined) return stream;
+  return graph.scope(`before.${layer}`, () => ({
+    hidden: step(sumOf(graph, stream)),
+    update: null,
+  }));
+}
+
+function sumOf(graph: GraphBuilder, { hidden, update }: Stream): string {
+  return update === null ? hidden : graph.node("Add", [hidden, update]);
+}
+
 /** Adds one layer; returns its input, summed up, and its output. */
 function addLayer(
-  { graph, config, checkpoint, norm }: Encoder,
+  { graph, config, checkpoint, norm, reduction }: Encoder,
   layer: number,
   stream: Stream,
 ): { readonly input: string; readonly output: Stream } {
@@ -143,11 +175,21 @@ function addLayer(
   const before = read(beforeAttention, stream);
   const projections = qkv.map((name) => linear(name, hiddenSize, hiddenSize, biases.qkv));
   const parts = project(graph, checkpoint, before.normalized, projections);
-  const attended = graph.node("MultiHeadAttention", parts, { num_heads: { int: heads } });
+  const bias = reduction?.bias() ?? null;
+  const attended = graph.node(
+    "MultiHeadAttention",
+    bias === null ? parts : [...parts, "", "", bias],
+    { num_heads: { int: heads } },
+  );
   const out = linear(attentionOutput, hiddenSize, hiddenSize);
   const [mixed] = project(graph, checkpoint, attended, [out]);
 
-  const middle = read(beforeMlp, { hidden: before.sum, update: mixed! });
+  const between: Stream = { hidden: before.sum, update: mixed! };
+  const step = reduction?.inside.get(layer);
+  const projected = { queries: parts[0]!, keys: parts[1]! };
+  const passing =
+    step === undefined ? between : { hidden: step(sumOf(graph, between), projected), update: null };
+  const middle = read(beforeMlp, passing);
   const widen = linear(up, hiddenSize, intermediateSize);
   const [wide] = project(graph, checkpoint, middle.normalized, [widen]);
   const activated = activate(graph, config.activation, wide!);
