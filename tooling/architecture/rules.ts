@@ -35,7 +35,7 @@ export const rules: Readonly<Record<string, PackageRule>> = {
   },
   "runtime-node": {
     internal: ["core", "runtime"],
-    outside: ["@huggingface/gguf", "@huggingface/hub", "onnxruntime-node", "node:*"],
+    outside: ["@huggingface/gguf", "@huggingface/hub", "onnxruntime-node", "sharp", "node:*"],
     neutral: false,
   },
   "runtime-web": {

@@ -7,11 +7,17 @@ export {
   createChatTemplate,
   type ChatMessage,
   type ChatTemplate,
+  createImageProcessor,
   type DownloadProgress,
   type EncoderInput,
+  type ImagePlan,
+  type ImageProcessor,
   type LoadProgress,
+  type ProcessedImages,
+  type RgbImage,
   type VisionEncoder,
 } from "@frugal/runtime";
+export { decodeImage } from "./decode-image.ts";
 export type { Device } from "./devices.ts";
 export { FolderFiles } from "./folder-files.ts";
 export { downloadModel, type DownloadOptions } from "./hub/download-model.ts";

@@ -7,10 +7,16 @@ export {
   createChatTemplate,
   type ChatMessage,
   type ChatTemplate,
+  createImageProcessor,
   type DownloadProgress,
+  type ImagePlan,
+  type ImageProcessor,
   type LoadProgress,
   type ModelFiles,
+  type ProcessedImages,
+  type RgbImage,
 } from "@frugal/runtime";
+export { decodeImage } from "./decode-image.ts";
 export type { Device } from "./devices.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { openFiles } from "./files/open-files.ts";

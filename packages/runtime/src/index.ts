@@ -76,6 +76,28 @@ export {
   readDraftVocabulary,
 } from "./load/draft-head.ts";
 export { describeMedusa, type MedusaConfig } from "./load/medusa-config.ts";
+export {
+  cropCenter,
+  cropImage,
+  cutTiles,
+  padToSquare,
+  type Rectangle,
+} from "./image/crop-image.ts";
+export {
+  createImageProcessor,
+  type ImagePlan,
+  type ImageProcessor,
+  type ProcessedImages,
+} from "./image/image-processor.ts";
+export {
+  type Normalization,
+  type PatchOptions,
+  toPatches,
+  toPixelValues,
+} from "./image/pixel-values.ts";
+export type { Filter } from "./image/resampling.ts";
+export { resizeImage } from "./image/resize-image.ts";
+export { fromRgba, type RgbImage } from "./image/rgb-image.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
 export { parseModelConfig } from "./load/config.ts";
 export type {

@@ -4,7 +4,7 @@ import type { TensorMap } from "./reference-weights.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsFile {
-  /** The F32, F16 and BF16 tensors, widened. */
+  /** The U8, F32, F16 and BF16 tensors, widened. */
   readonly tensors: TensorMap;
   /** The I64 tensors. */
   readonly integers: Map<string, { shape: number[]; data: number[] }>;
@@ -21,7 +21,7 @@ interface Entry {
  * Reads a whole safetensors file, value by value. Written for tests, apart from the runtime's
  * reader so that one can check the other; it trusts the file.
  *
- * @throws {@link InferenceError} `unsupported` for a type other than F32, F16, BF16 and I64.
+ * @throws {@link InferenceError} `unsupported` for a type other than U8, F32, F16, BF16 and I64.
  */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -57,6 +57,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 }
 
 const readers: Record<string, (view: DataView, from: number, i: number) => number> = {
+  U8: (view, from, i) => view.getUint8(from + i),
   F32: (view, from, i) => view.getFloat32(from + 4 * i, true),
   F16: (view, from, i) => halfToNumber(view.getUint16(from + 2 * i, true)),
   BF16: (view, from, i) => {
