@@ -23,6 +23,7 @@ export { FolderFiles } from "./folder-files.ts";
 export { downloadModel, type DownloadOptions } from "./hub/download-model.ts";
 export type { HubOptions } from "./hub/hub-settings.ts";
 export { type DraftHeadOptions, type LoadedDraftHead, loadDraftHead } from "./load-draft-head.ts";
+export { type KernelOptions, loadKernels } from "./load-kernels.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { loadVisionEncoder, type VisionOptions } from "./load-vision-encoder.ts";
 export { loadVisionTower, type VisionTowerOptions } from "./load-vision-tower.ts";

@@ -98,6 +98,7 @@ export {
 export type { Filter } from "./image/resampling.ts";
 export { resizeImage } from "./image/resize-image.ts";
 export { fromRgba, type RgbImage } from "./image/rgb-image.ts";
+export { buildKernels, createKernels, type SessionKernels } from "./kernels.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
 export { parseModelConfig } from "./load/config.ts";
 export type {
