@@ -1,11 +1,12 @@
 import { InferenceError } from "@frugal/core";
 import {
   buildVisionEncoder,
-  createVisionEncoder,
+  createVisionTower,
   parseVisionConfig,
   readJson,
   readWeights,
   type VisionEncoder,
+  withImageSize,
 } from "@frugal/runtime";
 
 import { checkDevice } from "./devices.ts";
@@ -19,43 +20,49 @@ import { createSession } from "./session.ts";
 /** How {@link loadVisionTower} loads an encoder. */
 export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "variant"> {
   /**
-   * What `encode` gives: `"hidden.final"` (default), the rows after the final norm; `"hidden.{l}"`, the
-   * input of layer `l`, or the output of the last one where `l` is their number; `"pooled"`, one row
-   * per image.
+   * What `encode` gives; nothing else is computed. `"features"`, the rows that the decoder takes as
+   * `Block.embeddings`, is the default for a vision-language model; `"hidden.final"`, the rows after the
+   * final norm, for an encoder on its own; `"hidden.{l}"` is the input of layer `l`, or the output of
+   * the last one where `l` is their number; `"pooled"` one row per image.
    */
   readonly output?: string;
+  /**
+   * Height and width of the images in pixels, or one number for both; learned positions are resampled
+   * (bicubic) where it is not what the configuration states, which is the default.
+   */
+  readonly imageSize?: number | readonly [height: number, width: number];
 }
 
 /**
- * Builds the vision encoder of a ViT, CLIP or SigLIP checkpoint from `config.json` and safetensors,
- * and loads it, from the sources that {@link loadModel} takes; of a larger model that holds such an
- * encoder, only this. Its input is `pixel_values`, `[n, channels, size, size]`.
+ * Builds a vision encoder from `config.json` and safetensors, and loads it, from the sources that
+ * {@link loadModel} takes: ViT, or the tower of CLIP or SigLIP, alone or inside a larger model; of LLaVA,
+ * Idefics3, SmolVLM and Qwen2-VL the encoder with its projector, whose rows go to the decoder that
+ * `loadModel` loads from the same source. See `createVisionTower` for the inputs of each.
  *
  * It runs on the calling thread.
  *
  * @throws {@link InferenceError} `format` for files that are missing or malformed; `shape` for a tensor
  *   that does not fit the configuration; `unsupported` for another architecture or weight type;
- *   `range` for an output that the encoder does not have; `backend` if ONNX Runtime or the download
- *   fails.
+ *   `range` for an output that the encoder does not have or a bad image size; `backend` if ONNX Runtime
+ *   or the download fails.
  */
 export async function loadVisionTower(
   source: string | URL,
   options: VisionTowerOptions = {},
 ): Promise<VisionEncoder> {
-  const { device = "cpu", threads = 0, output = "hidden.final", ...download } = options;
+  const { device = "cpu", threads = 0, output, imageSize, ...download } = options;
   const folder = await downloadModel(source, { ...download, format: "safetensors" });
   const files = new FolderFiles(folder);
   const json = await readJson(files, "config.json");
   if (json === null) throw new InferenceError("format", "config.json: no such file");
-  const config = parseVisionConfig(json);
+  const stated = parseVisionConfig(json);
+  const config = imageSize === undefined ? stated : withImageSize(stated, imageSize);
   const { weights, weightFolder } = await locate(files, (await readWeights(files)).weights);
   const operators = device === "webgpu" ? "portable" : "cpu";
-  const graph = buildVisionEncoder(config, weights, operators);
+  const wanted = output ?? (config.projector === null ? "hidden.final" : "features");
+  const graph = buildVisionEncoder(config, weights, operators, null, [wanted]);
   const ort = await importOrt();
   await checkDevice(ort, device);
   const session = await createSession(ort, graph, weightFolder, { device, threads });
-  if (session.outputNames.includes(output)) return createVisionEncoder(ort, session, output);
-  const names = session.outputNames.join(", ");
-  await session.release();
-  throw new InferenceError("range", `output: expected one of ${names}, got ${output}`);
+  return createVisionTower(ort, session, config);
 }

@@ -58,13 +58,15 @@ describe("configurations", () => {
       projection_dim: 768,
       vision_config: { model_type: "clip_vision_model", projection_dim: 512, patch_size: 16 },
     });
-    expect(clip).toMatchObject({ hiddenSize: 768, layers: 12, imageSize: 224, patchSize: 16 });
+    expect(clip).toMatchObject({ hiddenSize: 768, layers: 12, imageSize: [224, 224] });
+    expect(clip.patchSize).toEqual([16, 16]);
     expect(clip).toMatchObject({ activation: "quick-gelu", pooling: { outputs: 768 } });
     const siglip = parseVisionConfig({
       model_type: "siglip",
       vision_config: { model_type: "siglip_vision_model" },
     });
-    expect(siglip).toMatchObject({ activation: "gelu-tanh", patchSize: 16, epsilon: 1e-6 });
+    expect(siglip).toMatchObject({ activation: "gelu-tanh", norm: { epsilon: 1e-6 } });
+    expect(siglip.positions).toEqual({ kind: "table", grid: [14, 14] });
   });
 
   test.for<[Json, string, string]>([
@@ -73,7 +75,12 @@ describe("configurations", () => {
     [{ model_type: "vit", pooler_act: "relu" }, "unsupported", "pooler_act"],
     [{ model_type: "vit", num_attention_heads: 7 }, "format", "num_attention_heads 7"],
     [{ model_type: "vit", patch_size: 225 }, "format", "patch_size 225"],
-    [{ model_type: "vit", image_size: [224, 224] }, "format", "image_size"],
+    [
+      { model_type: "vit", image_size: [224, 224, 3] },
+      "format",
+      "image_size: expected a number or",
+    ],
+    [{ model_type: "vit", image_size: [224, -1] }, "format", "width: expected a positive integer"],
     [{ model_type: "clip", vision_config: 3 }, "format", "vision_config"],
   ])("%o is refused: %s", ([json, code, part]) => {
     expect(() => parseVisionConfig(json)).toThrow(
@@ -96,8 +103,18 @@ describe("bad input", () => {
       const data = new Float32Array(dims.reduce((size, dim) => size * dim, 1));
       return tower.encode({ pixel_values: { data, dims } });
     };
-    await expect(encode([1, 3, 12, 8])).rejects.toMatchObject({ code: "backend" });
-    await expect(encode([1, 1, 12, 12])).rejects.toMatchObject({ code: "backend" });
+    for (const dims of [
+      [1, 3, 12, 8],
+      [1, 1, 12, 12],
+      [3, 12, 12],
+    ]) {
+      await expect(encode(dims)).rejects.toMatchObject({
+        code: "shape",
+        message: expect.stringContaining(
+          `expected [n, 3, 12, 12], got [${dims.join(", ")}]`,
+        ) as string,
+      });
+    }
     await expect(tower.encode({})).rejects.toMatchObject({ code: "shape" });
     await tower.dispose();
     await expect(encode([1, 3, 12, 12])).rejects.toMatchObject({ code: "state" });

@@ -111,9 +111,13 @@ export type {
 } from "./load/model-config.ts";
 export type { Packing } from "./load/packing-config.ts";
 export type { RopeScaling, Rotary } from "./load/rope-config.ts";
+export { withImageSize } from "./load/image-size.ts";
 export {
   parseVisionConfig,
+  type PatchPositions,
   type Pooling,
+  type Projector,
+  type Size,
   type VisionConfig,
   type VisionNames,
 } from "./load/vision-config.ts";
@@ -132,6 +136,7 @@ export { connectModel, type Connection, type ConnectionHooks } from "./remote/co
 export type { DownloadProgress, LoadProgress, ModelPort } from "./remote/protocol.ts";
 export { serveModel } from "./remote/serve-model.ts";
 export { selfTest } from "./self-test.ts";
+export { createVisionTower } from "./vision/vision-tower.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
 export { measureImportance } from "./weights/measure-importance.ts";
 export { repackCheckpoint } from "./weights/repack-checkpoint.ts";

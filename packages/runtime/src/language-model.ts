@@ -4,6 +4,7 @@ import {
   InferenceError,
   type LanguageModel,
   type ModelInfo,
+  type RopeInfo,
   type ScoreKind,
   type Sequence,
   type SequenceOptions,
@@ -12,6 +13,7 @@ import {
 import { type ModelPart, wholeModel } from "./architectures/model-part.ts";
 import { countParameters } from "./architectures/projections.ts";
 import type { ModelConfig } from "./load/model-config.ts";
+import type { Rotary } from "./load/rope-config.ts";
 import type { Ort, RunningSession } from "./onnx/ort.ts";
 import { runSession } from "./onnx/run-session.ts";
 import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
@@ -126,6 +128,10 @@ const everything: Capabilities = {
   top: true,
 };
 
+function ropeInfo({ theta, dim, sections }: Rotary): RopeInfo {
+  return sections === undefined ? { theta, dim } : { theta, dim, axes: 3 };
+}
+
 /** The facts of a model, or of a part of it, that its configuration states. */
 export function modelInfo(config: ModelConfig, part: ModelPart = wholeModel(config)): ModelInfo {
   const rotary = config.attentionKinds.find((kind) => kind.rotary !== null)?.rotary ?? null;
@@ -139,7 +145,7 @@ export function modelInfo(config: ModelConfig, part: ModelPart = wholeModel(conf
     kvHeads: config.kvHeads,
     headDim: config.headDim,
     eosIds: config.eosIds,
-    rope: rotary === null ? null : { theta: rotary.theta, dim: rotary.dim },
+    rope: rotary === null ? null : ropeInfo(rotary),
     parameters: countParameters(config, part),
     ...(config.features && { reads: config.features.reads }),
   };

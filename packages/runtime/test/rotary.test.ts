@@ -49,7 +49,7 @@ describe("fillRotary", () => {
   test("puts the angle of each position in a row", () => {
     const [cos, sin] = [new Float32Array(6), new Float32Array(6)];
     fillRotary(
-      { frequencies: Float64Array.of(1, 0.5), scale: 1 },
+      { frequencies: Float64Array.of(1, 0.5), scale: 1, axes: null },
       Int32Array.of(0, 3, 2),
       cos,
       sin,

@@ -33,7 +33,11 @@ export interface Block {
    * Below -1 the cache is or becomes an open tree; see {@link Sequence.step}.
    */
   readonly parents?: Int32Array;
-  /** Rotary positions, `[s]`. Absent: one more than that of the parent. */
+  /**
+   * Rotary positions, `[s]`; of a model with M-RoPE ({@link RopeInfo.axes}) also `[3, s]`, frame, row
+   * and column of every row, the three lists one after the other. The length tells which. Absent: one
+   * more than that of the parent, of a triple more than its largest number.
+   */
   readonly positions?: Int32Array;
   /**
    * What a model that {@link ModelInfo.reads} another one gets beside each row, `[s, width]` each:
@@ -147,7 +151,7 @@ export interface Sequence {
    *
    * @throws {@link InferenceError} `range` for an id outside the vocabulary, a parent that does not
    *   precede its child or lies before the text, or a position outside the model's; `shape` for
-   *   buffers that disagree; `unsupported` for what `capabilities` denies and for
+   *   buffers that disagree, among them triples of positions for a model that has one per row; `unsupported` for what `capabilities` denies and for
    *   features of a model that reads none; `state` for a block without `parents` after a branching
    *   one without `keep`.
    */
@@ -160,6 +164,12 @@ export interface Sequence {
    * With `positions: "cache-relative"` the kept keys are re-rotated to their new slots, so that the
    * cache looks as if it had been written contiguously; with `"absolute"` they keep the rotary
    * positions they were written with.
+   *
+   * Where rows stand at triples of unequal numbers (M-RoPE), `"cache-relative"` closes gaps instead of
+   * numbering slots: positions that lie between the smallest and the largest number of no kept row
+   * disappear. Rows move by one distance in all three numbers, so that what stays of an image keeps its
+   * layout; a prompt without gaps stays where it is. One that was pruned and whose rows kept their
+   * places has gaps: give it to a sequence with `"absolute"` positions.
    *
    * @throws {@link InferenceError} `range` if a slot is outside `[0, length)` or not ascending;
    *   `unsupported` for a subset that the model cannot keep with these positions.
@@ -188,6 +198,8 @@ export interface RopeInfo {
   readonly theta: number;
   /** Rotated channels per head, at most `headDim`. */
   readonly dim: number;
+  /** With M-RoPE 3: a position may be a triple of frame, row and column. Absent: one number. */
+  readonly axes?: 3;
 }
 
 /** Facts about a loaded model. */

@@ -30,7 +30,7 @@ export interface VisionEncoder {
 }
 
 /**
- * A {@link VisionEncoder} over an exported graph, or one of `buildVisionEncoder`. Owns the session.
+ * A {@link VisionEncoder} over an exported graph. Owns the session.
  *
  * @param output the output that rows are read from; default the graph's first
  */

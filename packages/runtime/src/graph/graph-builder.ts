@@ -37,11 +37,11 @@ export class GraphBuilder {
   readonly operators: OperatorSet;
   #nodes: OnnxNode[] = [];
   #made = 0;
-  readonly #initializers = new Map<string, OnnxInitializer>();
+  #initializers = new Map<string, OnnxInitializer>();
   readonly #inputs: OnnxValue[] = [];
-  readonly #outputs: OnnxValue[] = [];
+  #outputs: OnnxValue[] = [];
   /** Final names of the values that are outputs. */
-  readonly #names = new Map<string, string>();
+  #names = new Map<string, string>();
   #scope = "";
 
   constructor(operators: OperatorSet = "cpu") {
@@ -58,6 +58,26 @@ export class GraphBuilder {
   output(name: string, value: string, type: OnnxType, dims: readonly (number | string)[]): void {
     this.#names.set(value, name);
     this.#outputs.push({ name, type, dims });
+  }
+
+  /** Names of the outputs so far. */
+  get outputNames(): readonly string[] {
+    return this.#outputs.map(({ name }) => name);
+  }
+
+  /** Drops every other output, and what none but those need. Inputs stay. */
+  keepOnly(outputs: readonly string[]): void {
+    this.#outputs = this.#outputs.filter(({ name }) => outputs.includes(name));
+    this.#names = new Map([...this.#names].filter(([, name]) => outputs.includes(name)));
+    const needed = new Set(this.#names.keys());
+    const nodes: OnnxNode[] = [];
+    for (const node of this.#nodes.reverse()) {
+      if (!node.outputs.some((value) => needed.has(value))) continue;
+      for (const value of readBy(node)) needed.add(value);
+      nodes.push(node);
+    }
+    this.#nodes = nodes.reverse();
+    this.#initializers = new Map([...this.#initializers].filter(([name]) => needed.has(name)));
   }
 
   /** Prefixes the names made inside `build`, so that every layer has its own. */
@@ -186,4 +206,12 @@ export class GraphBuilder {
     const domain = contributed.has(type) ? "com.microsoft" : "";
     this.#nodes.push({ type, domain, inputs, outputs, attributes });
   }
+}
+
+/** The values that a node reads, those of its parts among them. */
+function readBy({ inputs, attributes }: OnnxNode): readonly string[] {
+  const parts = Object.values(attributes).flatMap((value) =>
+    "graph" in value ? [...value.graph.outputs, ...value.graph.nodes.flatMap(readBy)] : [],
+  );
+  return [...inputs, ...parts];
 }

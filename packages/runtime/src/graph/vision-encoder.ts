@@ -1,34 +1,38 @@
+import { InferenceError } from "@frugal/core";
+
 import type { Projection } from "../architectures/projections.ts";
-import type { Norm } from "../load/model-config.ts";
 import type { VisionConfig } from "../load/vision-config.ts";
 import { alignVision } from "../weights/align-vision.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { WeightMap } from "../weights/weight-map.ts";
 import { activate } from "./activation.ts";
+import { rotate, type RotaryInputs } from "./attention/rotate.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import { project, vector } from "./linear.ts";
-import { normalize, normalizeStream, type Stream } from "./norm.ts";
+import { project, splitColumns } from "./linear.ts";
+import { normalizeStream, type Stream } from "./norm.ts";
 import type { OperatorSet } from "./product.ts";
-import { lowerReduction, type ReductionSteps } from "./token-reduction/lower-reduction.ts";
+import { lowerReduction } from "./token-reduction/lower-reduction.ts";
 import type { TokenReduction } from "./token-reduction/token-reduction.ts";
+import { embedPatches, rowsOf } from "./vision/embed-patches.ts";
+import type { EncoderParts } from "./vision/encoder-parts.ts";
+import { addPooled } from "./vision/pool-rows.ts";
+import { addFeatures } from "./vision/project-rows.ts";
 
-/** What the parts of an encoder are built with. */
-interface Encoder {
-  readonly graph: GraphBuilder;
-  readonly config: VisionConfig;
-  readonly checkpoint: Checkpoint;
-  readonly norm: Norm;
-  /** Null where all rows pass through all layers. */
-  readonly reduction: ReductionSteps | null;
+/** Inputs that the layers share. */
+interface LayerInputs {
+  readonly rotary: RotaryInputs | null;
+  /** What is added to the scores, `[n or 1, 1, rows, rows]`. */
+  readonly bias: string | null;
 }
 
 /**
  * Builds the ONNX graph of a vision encoder over a checkpoint's own bytes.
  *
- * Input: `pixel_values` `[n, channels, size, size]`. Outputs, with a row per patch, after that of the
- * class token where there is one: `hidden.final` `[n, rows, hidden]`, after the final norm;
- * `hidden.{l}` of the same shape for the input of every layer and the output of the last one; and
- * `pooled` `[n, width]`, where configuration and checkpoint have a projection for it.
+ * Inputs: those of {@link embedPatches}; with positions by fraction `attention_bias`
+ * `[n or 1, 1, rows, rows]`; with rotary ones `cos.0` and `sin.0` `[rows, headDim / 2]`. Outputs, with a
+ * row per patch, after that of the class token where there is one: `features` `[n, tokens, width]`, the
+ * rows that a decoder takes, of an encoder that has a projector; `hidden.final` `[n, rows, hidden]`,
+ * after the final norm; `hidden.{l}` of the same shape for the input of every layer and the output of
+ * the last one; and `pooled` `[n, width]`, where configuration and checkpoint have weights for it.
  *
  * In CLIP the final norm is applied to every row, transformers apply it to the pooled one only: their
  * `last_hidden_state` is `hidden.{layers}` here.
@@ -38,110 +42,77 @@ interface Encoder {
  * of the last ones has, ascending; `source` int32 `[n, entered]`, the last row that each row of the
  * entry went into, or -1; and `sizes` float32 `[n, rows]`, how many each counts as in attention.
  *
+ * @param outputs the only outputs to compute; default all of them
  * @throws {@link InferenceError} `format` or `shape` if a tensor is missing or does not fit the
  *   configuration; `unsupported` for a weight type that ONNX Runtime cannot cast, or a reduction that
- *   needs a class token where there is none; `range` for one that does not fit the layers.
+ *   needs a class token where there is none; `range` for one that does not fit the layers, or an output
+ *   that the encoder does not have.
  */
 export function buildVisionEncoder(
   config: VisionConfig,
   weights: WeightMap,
   operators: OperatorSet = "cpu",
   reduce: TokenReduction | null = null,
+  outputs?: readonly string[],
 ): Uint8Array {
   const graph = new GraphBuilder(operators);
   const checkpoint = { weights: alignVision(weights, config), quantization: null };
-  const norm: Norm = { kind: "layer", epsilon: config.epsilon, plusOne: false };
+  const rows = rowsOf(config);
   const reduction =
-    reduce === null ? null : lowerReduction(graph, config, checkpoint, reduce, rowsOf(config));
-  const encoder: Encoder = { graph, config, checkpoint, norm, reduction };
-  const { hiddenSize, layers, names } = config;
-  const outputDims = () => ["n", reduction?.tracker.rows ?? rowsOf(config), hiddenSize];
+    reduce === null ? null : lowerReduction(graph, config, checkpoint, reduce, rows);
+  const encoder: EncoderParts = { graph, config, checkpoint, reduction };
+  const { hiddenSize, layers, names, norm } = config;
+  const outputDims = () => ["n", reduction?.tracker.rows ?? rows, hiddenSize];
   const hidden: (readonly [value: string, dims: (number | string)[]])[] = [];
   let stream: Stream = { hidden: embedPatches(encoder), update: null };
+  const inputs = addInputs(encoder);
   for (let layer = 0; layer < layers; layer++) {
     stream = enterLayer(encoder, layer, stream);
     const dims = outputDims();
-    const { input, output } = graph.scope(`layer.${layer}`, () => addLayer(encoder, layer, stream));
+    const { input, output } = graph.scope(`layer.${layer}`, () =>
+      addLayer(encoder, inputs, layer, stream),
+    );
     hidden.push([input, dims]);
     stream = output;
   }
   stream = enterLayer(encoder, layers, stream);
   const final = normalizeStream(graph, checkpoint, names.finalNorm, hiddenSize, norm, stream);
+  hidden.push([final.sum, outputDims()]);
+  addFeatures(encoder, { hidden: hidden.map(([value]) => value), final: final.normalized });
   graph.output("hidden.final", final.normalized, "float32", outputDims());
   addPooled(encoder, final.normalized);
-  hidden.push([final.sum, outputDims()]);
   hidden.forEach(([value, dims], l) => graph.output(`hidden.${l}`, value, "float32", dims));
   reduction?.tracker.addOutputs();
+  if (outputs !== undefined) chooseOutputs(graph, outputs);
   return graph.finish(config.architecture);
 }
 
-/** Rows of an image: one per whole patch, and the class token's. */
-function rowsOf({ imageSize, patchSize, names }: VisionConfig): number {
-  return Math.floor(imageSize / patchSize) ** 2 + (names.classToken === null ? 0 : 1);
+function chooseOutputs(graph: GraphBuilder, outputs: readonly string[]): void {
+  const names = graph.outputNames;
+  const unknown = outputs.find((output) => !names.includes(output));
+  if (unknown !== undefined) {
+    const expected = names.join(", ");
+    throw new InferenceError("range", `output: expected one of ${expected}, got ${unknown}`);
+  }
+  graph.keepOnly(outputs);
 }
 
-/** The first rows of the stream, `[n, rows, hidden]`: patches, class token, positions. */
-function embedPatches(encoder: Encoder): string {
-  const { graph, config, checkpoint, norm } = encoder;
-  const { channels, patchSize, hiddenSize, names } = config;
-  const [rows] = project(graph, checkpoint, cutPatches(graph, config), [
-    {
-      name: names.patches,
-      inputs: channels * patchSize ** 2,
-      outputs: hiddenSize,
-      bias: config.biases.patches,
-    },
-  ]);
-  const placed = addPositions(encoder, rows!);
-  if (names.entryNorm === null) return placed;
-  return normalize(graph, checkpoint, names.entryNorm, hiddenSize, norm, placed);
-}
-
-/** Pixels of each patch as a row, `[n, patches, channels * patch * patch]`; a rest is cut off. */
-function cutPatches(graph: GraphBuilder, { channels, imageSize, patchSize }: VisionConfig): string {
-  const grid = Math.floor(imageSize / patchSize);
-  const used = grid * patchSize;
-  const pixels = graph.input("pixel_values", "float32", ["n", channels, imageSize, imageSize]);
-  const whole =
-    used === imageSize
-      ? pixels
-      : graph.node("Slice", [
-          pixels,
-          graph.ints([0, 0]),
-          graph.ints([used, used]),
-          graph.ints([2, 3]),
-        ]);
-  const split = graph.ints([-1, channels, grid, patchSize, grid, patchSize]);
-  const byPatch = graph.node("Transpose", [graph.node("Reshape", [whole, split])], {
-    perm: { ints: [0, 2, 4, 1, 3, 5] },
-  });
-  const flat = graph.ints([-1, grid ** 2, channels * patchSize ** 2]);
-  return graph.node("Reshape", [byPatch, flat]);
-}
-
-/**
- * Adds learned positions, and the class token in front. Its row is one of zeros until it is added, as
- * part of a table that ONNX Runtime folds when it loads the model.
- */
-function addPositions({ graph, config, checkpoint }: Encoder, patches: string): string {
-  const { hiddenSize, names } = config;
+function addInputs({ graph, config }: EncoderParts): LayerInputs {
+  const { positions, heads, hiddenSize } = config;
   const rows = rowsOf(config);
-  const table = (name: string, count: number): string => {
-    const values = vector(graph, checkpoint, name, count * hiddenSize);
-    return graph.node("Reshape", [values, graph.ints([1, count, hiddenSize])]);
-  };
-  const positions = table(names.positions, rows);
-  if (names.classToken === null) return graph.node("Add", [patches, positions]);
-  const first = graph.node("Pad", [
-    table(names.classToken, 1),
-    graph.ints([0, 0, 0, 0, rows - 1, 0]),
-  ]);
-  const behind = graph.node("Pad", [patches, graph.ints([0, 1, 0, 0, 0, 0])]);
-  return graph.node("Add", [behind, graph.node("Add", [positions, first])]);
+  const dim = hiddenSize / heads;
+  const table = (name: string): string => graph.input(name, "float32", [rows, dim / 2]);
+  const rotary =
+    positions.kind === "rotary" ? { cos: table("cos.0"), sin: table("sin.0"), dim } : null;
+  const bias =
+    positions.kind === "fraction"
+      ? graph.input("attention_bias", "float32", ["masks", 1, rows, rows])
+      : null;
+  return { rotary, bias };
 }
 
 /** What a reduction does before a layer. */
-function enterLayer({ graph, reduction }: Encoder, layer: number, stream: Stream): Stream {
+function enterLayer({ graph, reduction }: EncoderParts, layer: number, stream: Stream): Stream {
   const step = reduction?.before.get(layer);
   if (step === undefined) return stream;
   return graph.scope(`before.${layer}`, () => ({
@@ -156,29 +127,36 @@ function sumOf(graph: GraphBuilder, { hidden, update }: Stream): string {
 
 /** Adds one layer; returns its input, summed up, and its output. */
 function addLayer(
-  { graph, config, checkpoint, norm, reduction }: Encoder,
+  { graph, config, checkpoint, reduction }: EncoderParts,
+  inputs: LayerInputs,
   layer: number,
   stream: Stream,
 ): { readonly input: string; readonly output: Stream } {
-  const { hiddenSize, intermediateSize, heads, names, biases } = config;
+  const { hiddenSize, intermediateSize, heads, names, biases, norm } = config;
   const { beforeAttention, qkv, attentionOutput, beforeMlp, up, down } = names.layer;
   const prefix = `${names.layers}.${layer}`;
   const read = (name: string, from: Stream) =>
     normalizeStream(graph, checkpoint, `${prefix}.${name}`, hiddenSize, norm, from);
-  const linear = (name: string, inputs: number, outputs: number, bias = true): Projection => ({
+  const linear = (name: string, width: number, outputs: number, bias = true): Projection => ({
     name: `${prefix}.${name}`,
-    inputs,
+    inputs: width,
     outputs,
     bias,
   });
 
   const before = read(beforeAttention, stream);
-  const projections = qkv.map((name) => linear(name, hiddenSize, hiddenSize, biases.qkv));
-  const parts = project(graph, checkpoint, before.normalized, projections);
-  const bias = reduction?.bias() ?? null;
+  const width = (3 * hiddenSize) / qkv.length;
+  const projections = qkv.map((name) => linear(name, hiddenSize, width, biases.qkv));
+  const results = project(graph, checkpoint, before.normalized, projections);
+  const parts =
+    results.length === 3 ? results : splitColumns(graph, results[0]!, Array(3).fill(hiddenSize));
+  const [queries, keys] = parts
+    .slice(0, 2)
+    .map((rows) => rotate(graph, rows, heads, inputs.rotary));
+  const bias = inputs.bias ?? reduction?.bias() ?? null;
   const attended = graph.node(
     "MultiHeadAttention",
-    bias === null ? parts : [...parts, "", "", bias],
+    [queries!, keys!, parts[2]!, ...(bias === null ? [] : ["", "", bias])],
     { num_heads: { int: heads } },
   );
   const out = linear(attentionOutput, hiddenSize, hiddenSize);
@@ -186,26 +164,15 @@ function addLayer(
 
   const between: Stream = { hidden: before.sum, update: mixed! };
   const step = reduction?.inside.get(layer);
-  const projected = { queries: parts[0]!, keys: parts[1]! };
+  const projected = { queries: queries!, keys: keys! };
   const passing =
     step === undefined ? between : { hidden: step(sumOf(graph, between), projected), update: null };
   const middle = read(beforeMlp, passing);
-  const widen = linear(up, hiddenSize, intermediateSize);
-  const [wide] = project(graph, checkpoint, middle.normalized, [widen]);
-  const activated = activate(graph, config.activation, wide!);
+  const widen = up.map((name) => linear(name, hiddenSize, intermediateSize));
+  const [gate, wide] = project(graph, checkpoint, middle.normalized, widen);
+  const activated = activate(graph, config.activation, gate!);
+  const gated = config.gated ? graph.node("Mul", [activated, wide!]) : activated;
   const narrow = linear(down, intermediateSize, hiddenSize);
-  const [update] = project(graph, checkpoint, activated, [narrow]);
+  const [update] = project(graph, checkpoint, gated, [narrow]);
   return { input: before.sum, output: { hidden: middle.sum, update: update! } };
-}
-
-/** The output `pooled`: the class token's row, projected. */
-function addPooled({ graph, config, checkpoint }: Encoder, rows: string): void {
-  const { pooling, hiddenSize } = config;
-  if (pooling === null || !checkpoint.weights.has(`${pooling.projection}.weight`)) return;
-  const { projection: name, outputs, bias, activation } = pooling;
-  const first = graph.node("Gather", [rows, graph.ints([0], [])], { axis: { int: 1 } });
-  const linear = { name, inputs: hiddenSize, outputs, bias };
-  const [projected] = project(graph, checkpoint, first, [linear]);
-  const pooled = activation === "tanh" ? graph.node("Tanh", [projected!]) : projected!;
-  graph.output("pooled", pooled, "float32", ["n", outputs]);
 }

@@ -10,8 +10,10 @@ import { mistral } from "../architectures/mistral.ts";
 import { olmo2 } from "../architectures/olmo2.ts";
 import { phi3 } from "../architectures/phi3.ts";
 import { qwen2 } from "../architectures/qwen2.ts";
+import { qwen2VlText } from "../architectures/qwen2-vl.ts";
 import { qwen3 } from "../architectures/qwen3.ts";
 import { smollm3 } from "../architectures/smollm3.ts";
+import { composedFields, composedNames } from "./composition.ts";
 import { describeValue } from "./describe-value.ts";
 import { type Json, object } from "./json-fields.ts";
 import type { ModelConfig } from "./model-config.ts";
@@ -27,23 +29,25 @@ const architectures: Readonly<Record<string, Architecture>> = {
   olmo2,
   phi3,
   qwen2,
+  qwen2_vl_text: qwen2VlText,
   qwen3,
   smollm3,
 };
 
 /**
  * Reads a Hugging Face `config.json`, with the ids that end a text from `generation_config.json`
- * where that is given.
+ * where that is given. Of a vision-language model, its decoder.
  *
  * @throws {@link InferenceError} `unsupported` for another architecture, activation or rotary
  *   scaling; `format` for a field that is missing or of the wrong type. Messages name the field
  *   and its value.
  */
 export function parseModelConfig(config: unknown, generationConfig?: unknown): ModelConfig {
-  const json = object("config.json", config);
+  const whole = object("config.json", config);
+  const json = composedFields(whole)?.text ?? whole;
   const name = json["model_type"];
   if (typeof name !== "string" || !Object.hasOwn(architectures, name)) {
-    const known = Object.keys(architectures).join(", ");
+    const known = [...Object.keys(architectures), ...composedNames].join(", ");
     throw new InferenceError(
       "unsupported",
       `config.json: model_type: expected one of ${known}, got ${describeValue(name)}`,

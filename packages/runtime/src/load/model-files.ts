@@ -7,6 +7,7 @@ import {
 } from "../weights/safetensors.ts";
 import type { Weight, WeightMap } from "../weights/weight-map.ts";
 import { alignNames } from "../weights/align-names.ts";
+import { isComposed } from "./composition.ts";
 import { parseModelConfig } from "./config.ts";
 import { describeValue } from "./describe-value.ts";
 import type { ModelConfig } from "./model-config.ts";
@@ -50,10 +51,13 @@ export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
   if (config === null) throw new InferenceError("format", "config.json: no such file");
   const generation = await readJson(files, "generation_config.json");
   const parsed = parseModelConfig(config, generation ?? undefined);
-  const { weights, metadata } = await readWeights(files);
+  const { weights: stored, metadata } = await readWeights(files);
+  const weights = alignNames(stored, parsed.names);
+  // Composed configurations disagree about it by version, and with their own parts.
+  const hasHead = isComposed(config) && weights.has(`${parsed.names.head}.weight`);
   return {
-    config: parsed,
-    weights: alignNames(weights, parsed.names),
+    config: hasHead ? { ...parsed, tieWordEmbeddings: false } : parsed,
+    weights,
     packing: packingOf(config),
     metadata,
   };

@@ -41,6 +41,11 @@ export interface Rotary {
   /** Channels that turn, from the first; even. */
   readonly dim: number;
   readonly scaling: RopeScaling;
+  /**
+   * M-RoPE: the pairs of channels in sections that take turns to turn by frame, row and column.
+   * Absent: all turn by the one position.
+   */
+  readonly sections?: readonly number[];
 }
 
 /** Where to look for the rotary embedding of some layers, and what an absent field means. */
@@ -56,7 +61,8 @@ export interface RopeDefaults {
  * transformers 4.
  *
  * `dynamic` scaling changes nothing below `max_position_embeddings`, which positions may not exceed,
- * so it is no scaling here. `longrope` has divisors for texts up to the original length and others
+ * so it is no scaling here, and neither is `mrope`, which only says that positions are triples.
+ * `longrope` has divisors for texts up to the original length and others
  * for longer ones; see {@link usableLength} for which are taken.
  *
  * @throws {@link InferenceError} `unsupported` for another kind of scaling; `format` for fields
@@ -79,7 +85,25 @@ export function ropeOf(json: Json, headDim: number, defaults: RopeDefaults = {})
     theta: positive(rope, "rope_theta", positive(json, "rope_theta", theta)),
     dim,
     scaling: scalingOf(json, rope, dim),
+    ...sectionsOf(rope, dim),
   };
+}
+
+/** `mrope_section`, of models whose positions are triples. */
+function sectionsOf(rope: Json, dim: number): Pick<Rotary, "sections"> {
+  const value: unknown = rope["mrope_section"] ?? null;
+  if (value === null) return {};
+  if (rope["mrope_interleaved"] === true) {
+    throw new InferenceError("unsupported", "config.json: mrope_interleaved: expected false");
+  }
+  const isList = Array.isArray(value) && value.every((item) => Number.isInteger(item) && item > 0);
+  const sections = isList ? (value as number[]) : [];
+  if (sections.reduce((sum, pairs) => sum + pairs, 0) === dim / 2) return { sections };
+  throw new InferenceError(
+    "format",
+    `config.json: mrope_section: expected numbers that add up to ${dim / 2}, ` +
+      `got ${describeValue(value)}`,
+  );
 }
 
 function fields(value: unknown): Json {
@@ -91,6 +115,7 @@ function scalingOf(json: Json, rope: Json, dim: number): RopeScaling {
   switch (kind) {
     case "default":
     case "dynamic":
+    case "mrope":
       return { kind: "none" };
     case "linear":
       return { kind: "linear", factor: positive(rope, "factor") };

@@ -99,15 +99,16 @@ export class BlockFeedsPool {
   }
 }
 
-/** Fills in masks and rotary tables of a block whose rows stand at `positions`. */
+/** Fills in masks and rotary tables of a block whose rows stand at `positions`, or at `triples`. */
 export function fillBlock(
   feeds: BlockFeeds,
   parents: Int32Array | undefined,
   positions: Int32Array,
+  triples: Int32Array | null = null,
 ): void {
   feeds.positions.set(positions);
   for (const { rule, cos, sin, blockBias } of feeds.kinds) {
-    if (rule.rotation !== null) fillRotary(rule.rotation, positions, cos, sin);
+    if (rule.rotation !== null) fillRotary(rule.rotation, positions, cos, sin, triples);
     fillBlockBias(parents, positions.length, blockBias);
     if (rule.window !== null) narrowBlockBias(positions, rule.window, blockBias);
   }

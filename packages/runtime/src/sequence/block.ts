@@ -30,10 +30,14 @@ export function checkBlock(block: Block, info: ModelInfo, cached: number): numbe
       );
     }
   }
-  for (const [name, values] of Object.entries({ parents, positions })) {
-    if (values !== undefined && values.length !== rows) {
-      throw new InferenceError("shape", `${name}: expected ${rows} values, got ${values.length}`);
-    }
+  const triples = info.rope?.axes === 3 ? 3 * rows : rows;
+  for (const [name, values, most] of [
+    ["parents", parents, rows],
+    ["positions", positions, triples],
+  ] as const) {
+    if (values === undefined || values.length === rows || values.length === most) continue;
+    const expected = most === rows ? `${rows}` : `${rows} or ${most}`;
+    throw new InferenceError("shape", `${name}: expected ${expected} values, got ${values.length}`);
   }
   if (parents !== undefined) checkParents(parents, cached);
   return rows;

@@ -1,4 +1,5 @@
 import { checkSlots } from "./check-slots.ts";
+import { closeGaps } from "./close-gaps.ts";
 import { rotateKey } from "./rotary.ts";
 
 /** Dimensions of a cache. */
@@ -50,6 +51,9 @@ export class KvStore {
   #buffers: KvBuffers;
   #length = 0;
   #positions = new Int32Array(0);
+  /** Smallest numbers of the rows' positions; null while every row's position is one number. */
+  #lows: Int32Array | null = null;
+  #ranks = new Int32Array(0);
   #bias = new Float32Array(0);
   #disposed = false;
 
@@ -84,19 +88,29 @@ export class KvStore {
     return this.#bias;
   }
 
-  /** Rotary positions that the rows in used slots were written with, or rotated to since. */
+  /**
+   * Rotary positions that the rows in used slots were written with, or rotated to since; of a triple
+   * its largest number.
+   */
   get positions(): Int32Array {
     return this.#positions.subarray(0, this.#length);
   }
 
+  /** Whether a row stands at a triple of unequal numbers. */
+  get hasTriples(): boolean {
+    return this.#lows !== null;
+  }
+
   /**
-   * Appends rows: `keys[l]` and `values[l]` are `[kvHeads, s, headDim]`, `positions` is `[s]`.
-   * Unchecked: the buffers have that shape.
+   * Appends rows: `keys[l]` and `values[l]` are `[kvHeads, s, headDim]`, `positions` is `[s]`; of rows
+   * at triples their largest numbers, with the smallest ones as `lows`. Unchecked: the buffers have
+   * that shape.
    */
   append(
     keys: readonly Float32Array[],
     values: readonly Float32Array[],
     positions: Int32Array,
+    lows: Int32Array | null = null,
   ): void {
     const { layers, kvHeads, headDim } = this.#shape;
     this.#makeRoom(positions.length);
@@ -111,18 +125,24 @@ export class KvStore {
       }
     }
     this.#positions.set(positions, this.#length);
+    if (lows !== null) this.#lows ??= this.#positions.slice();
+    this.#lows?.set(lows ?? positions, this.#length);
     this.#setLength(this.#length + positions.length);
   }
 
   /** Forgets every slot from `length` on. */
   truncate(length: number): void {
     this.#setLength(length);
+    const { positions } = this;
+    if (this.#lows?.every((low, slot) => slot >= length || low === positions[slot])) {
+      this.#lows = null;
+    }
   }
 
   /**
    * Keeps the given slots and renumbers them from 0. With `frequencies`, one array per layer or
    * null where the layer does not rotate, the keys that are not at the position of their new slot
-   * are rotated there.
+   * are rotated there; where rows stand at triples, to positions without gaps (see {@link closeGaps}).
    *
    * @throws {@link InferenceError} `range` unless the slots are ascending and inside `[0, length)`.
    */
@@ -131,15 +151,16 @@ export class KvStore {
     const rest = slots.length;
     let stale = still;
     if (frequencies !== null) {
+      if (this.#lows !== null) this.#rank(slots, this.#lows);
       stale = 0;
-      while (stale < still && this.#positions[stale] === stale) stale++;
+      while (stale < still && this.#positions[stale] === this.#target(stale)) stale++;
     }
     if (stale < rest) {
       if (this.#buffers.owners > 1) this.#move(this.#buffers.capacity);
       if (still < rest) this.#gather(slots, still);
       if (frequencies !== null) this.#renumber(stale, rest, frequencies);
     }
-    this.#setLength(rest);
+    this.truncate(rest);
   }
 
   /** A store with the same content. */
@@ -149,6 +170,7 @@ export class KvStore {
     copy.#buffers = this.#buffers;
     copy.#length = this.#length;
     copy.#positions = this.#positions.slice();
+    copy.#lows = this.#lows?.slice() ?? null;
     copy.#bias = this.#bias.slice();
     return copy;
   }
@@ -160,6 +182,7 @@ export class KvStore {
     this.#buffers.owners--;
     this.#buffers = allocate(this.#shape, 0);
     this.#positions = new Int32Array(0);
+    this.#lows = null;
     this.#bias = new Float32Array(0);
     this.#length = 0;
   }
@@ -219,10 +242,15 @@ export class KvStore {
     }
     old.owners--;
     this.#buffers = next;
-    const positions = new Int32Array(capacity);
-    positions.set(this.#positions.subarray(0, this.#length));
-    this.#positions = positions;
+    this.#positions = this.#resized(this.#positions, capacity);
+    if (this.#lows !== null) this.#lows = this.#resized(this.#lows, capacity);
     this.#bias = new Float32Array(capacity).fill(masked, this.#length);
+  }
+
+  #resized(values: Int32Array, capacity: number): Int32Array<ArrayBuffer> {
+    const resized = new Int32Array(capacity);
+    resized.set(values.subarray(0, this.#length));
+    return resized;
   }
 
   /** Moves rows down to their new slots, front to back, so that none is overwritten unread. */
@@ -240,17 +268,30 @@ export class KvStore {
     }
     for (let slot = from; slot < slots.length; slot++) {
       this.#positions[slot] = this.#positions[slots[slot]!]!;
+      if (this.#lows !== null) this.#lows[slot] = this.#lows[slots[slot]!]!;
     }
   }
 
-  /** Rotates the keys of slots `[from, to)` to the position of their slot. */
+  #rank(slots: Uint32Array, lows: Int32Array): void {
+    let end = 0;
+    for (const position of this.positions) end = Math.max(end, position + 1);
+    if (this.#ranks.length <= end) this.#ranks = new Int32Array(2 * end + 1);
+    closeGaps(slots, lows, this.#positions, this.#ranks);
+  }
+
+  /** Where the row that is now in `slot` belongs. */
+  #target(slot: number): number {
+    return this.#lows === null ? slot : this.#ranks[this.#positions[slot]!]!;
+  }
+
+  /** Rotates the keys of slots `[from, to)` to where they belong. */
   #renumber(from: number, to: number, frequencies: KeyFrequencies): void {
     const { kvHeads, headDim } = this.#shape;
     const { capacity } = this.#buffers;
     let turns = new Map<Float64Array | null, Turn>();
     let known = 0;
     for (let slot = from; slot < to; slot++) {
-      const delta = slot - this.#positions[slot]!;
+      const delta = this.#target(slot) - this.#positions[slot]!;
       if (delta === 0) continue;
       // Evicted spans shift whole runs of rows by the same distance.
       if (delta !== known) turns = turnsBy(delta, frequencies);
@@ -262,7 +303,8 @@ export class KvStore {
           rotateKey(key, (head * capacity + slot) * headDim, turn.cos, turn.sin);
         }
       }
-      this.#positions[slot] = slot;
+      this.#positions[slot]! += delta;
+      if (this.#lows !== null) this.#lows[slot]! += delta;
     }
   }
 }

@@ -6,6 +6,8 @@ export interface Rotation {
   readonly frequencies: Float64Array;
   /** Factor of cosines and sines; 1 without YaRN or LongRoPE. */
   readonly scale: number;
+  /** Which number of a triple each pair turns by, `[dim / 2]`; null: positions are one number. */
+  readonly axes: Uint8Array | null;
 }
 
 /**
@@ -17,7 +19,17 @@ export interface Rotation {
  * @see Su et al., arXiv:2104.09864; Peng et al. (YaRN), arXiv:2309.00071; Ding et al. (LongRoPE),
  *   arXiv:2402.13753; huggingface/transformers: modeling_rope_utils.py
  */
-export function rotationOf({ theta, dim, scaling }: Rotary): Rotation {
+export function rotationOf(rotary: Rotary): Rotation {
+  return { ...turnsOf(rotary), axes: axesOf(rotary) };
+}
+
+/** M-RoPE of Qwen2-VL: section `i` of the pairs belongs to axis `i mod 3`. */
+function axesOf({ sections }: Rotary): Uint8Array | null {
+  if (sections === undefined) return null;
+  return Uint8Array.from(sections.flatMap((pairs, i) => Array<number>(pairs).fill(i % 3)));
+}
+
+function turnsOf({ theta, dim, scaling }: Rotary): Omit<Rotation, "axes"> {
   const plain = Float64Array.from({ length: dim / 2 }, (_, i) => theta ** ((-2 * i) / dim));
   switch (scaling.kind) {
     case "none":
@@ -70,18 +82,22 @@ function byChannel(
 
 /**
  * Cosines and sines of the rows of a block: row `i` of `cos` and `sin`, `[s, dim / 2]`, belongs
- * to `positions[i]`. Unchecked: the buffers fit.
+ * to `positions[i]`, or where `triples` `[3, s]` are given and the rotation has axes, every pair to the
+ * number of its axis. Unchecked: the buffers fit.
  */
 export function fillRotary(
-  { frequencies, scale }: Rotation,
+  { frequencies, scale, axes }: Rotation,
   positions: Int32Array,
   cos: Float32Array,
   sin: Float32Array,
+  triples: Int32Array | null = null,
 ): void {
   const half = frequencies.length;
-  for (let i = 0; i < positions.length; i++) {
-    const position = positions[i]!;
+  const rows = positions.length;
+  for (let i = 0; i < rows; i++) {
     for (let c = 0; c < half; c++) {
+      const position =
+        triples === null || axes === null ? positions[i]! : triples[axes[c]! * rows + i]!;
       const angle = position * frequencies[c]!;
       cos[i * half + c] = Math.cos(angle) * scale;
       sin[i * half + c] = Math.sin(angle) * scale;

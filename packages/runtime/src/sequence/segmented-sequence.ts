@@ -29,6 +29,7 @@ import {
   logitOutputs,
   readStep,
 } from "./outputs.ts";
+import { placeRows, type RowPositions, slicePlaces } from "./place-rows.ts";
 import { checkScores, rowsWithin, type ScoreReader } from "./score-reader.ts";
 import { sliceBlock } from "./slice-block.ts";
 
@@ -112,12 +113,13 @@ export class SegmentedSequence implements Sequence {
     checkFeatures(block.features, rows, this.#context.features, this.info.hiddenSize);
     checkLogits(options, this.info, this.#context.logitFeeds !== null);
     checkScores(options.scores, this.capabilities.scores, rows);
-    const positions = this.#positions(block, rows);
+    const positionOf = (row: number): number => this.#positionOf(row);
+    const places = placeRows(block, rows, positionOf, this.info.maxLength);
     const tree = growTree(this.#open, start, block.parents);
     throwIfAborted(options.signal);
     this.#busy = true;
     try {
-      const output = await this.#run(block, positions, tree, options);
+      const output = await this.#run(block, places, tree, options);
       this.#open = tree;
       return output;
     } catch (error) {
@@ -160,42 +162,27 @@ export class SegmentedSequence implements Sequence {
     }
   }
 
-  /** Rotary position of every row. @throws {@link InferenceError} `range` */
-  #positions(block: Block, rows: number): Int32Array {
-    const { maxLength } = this.info;
-    const start = this.#store.length;
-    const positions = new Int32Array(rows);
-    for (let i = 0; i < rows; i++) {
-      const parent = block.parents === undefined ? i - 1 : block.parents[i]!;
-      const before = parent < 0 ? this.#positionOf(start + parent) : positions[parent]!;
-      const position = block.positions === undefined ? before + 1 : block.positions[i]!;
-      if (!(position >= 0 && position < maxLength)) {
-        throw new InferenceError(
-          "range",
-          `positions[${i}]: expected a position in [0, ${maxLength}), got ${position}; ` +
-            "a cache policy bounds the length",
-        );
-      }
-      positions[i] = position;
-    }
-    return positions;
-  }
-
-  /** Rotary position of a slot, -1 before the first; on a path of relative positions the slot. */
-  #positionOf(slot: number): number {
-    const isPath = slot < (this.#open?.start ?? this.#store.length);
-    return slot < 0 || (this.#relative && isPath) ? slot : this.#store.positions[slot]!;
+  /**
+   * Rotary position of a slot, counted from the end, -1 before the first: on a path of relative
+   * positions the slot, unless some row stands at a triple.
+   */
+  #positionOf(row: number): number {
+    const store = this.#store;
+    const slot = store.length + row;
+    const isNumbered =
+      this.#relative && !store.hasTriples && slot < (this.#open?.start ?? store.length);
+    return slot < 0 || isNumbered ? slot : store.positions[slot]!;
   }
 
   async #run(
     block: Block,
-    positions: Int32Array,
+    places: RowPositions,
     tree: OpenTree | null,
     options: StepOptions,
   ): Promise<StepOutput> {
-    const rows = positions.length;
+    const rows = places.highs.length;
     if (rows <= this.#chunkRows() || block.parents !== undefined) {
-      return this.#runChunk(block, positions, options.logits, options, tree);
+      return this.#runChunk(block, places, options.logits, options, tree);
     }
     const outputs: StepOutput[] = [];
     for (let from = 0, to = 0; from < rows; from = to) {
@@ -207,9 +194,8 @@ export class SegmentedSequence implements Sequence {
       const taps = to === rows || options.tapRows !== "last" ? options : full;
       const scores = rowsWithin(options.scores, from, to);
       throwIfAborted(options.signal);
-      outputs.push(
-        await this.#runChunk(part, positions.subarray(from, to), wanted, { ...taps, ...scores }),
-      );
+      const run = { ...taps, ...scores };
+      outputs.push(await this.#runChunk(part, slicePlaces(places, from, to), wanted, run));
       if (options.signal !== undefined) await this.#context.pause();
     }
     throwIfAborted(options.signal);
@@ -220,7 +206,7 @@ export class SegmentedSequence implements Sequence {
 
   async #runChunk(
     block: Block,
-    positions: Int32Array,
+    { highs, lows, triples }: RowPositions,
     wanted: LogitsWanted,
     { taps = [], tapRows = "all", attention, scores = noRows }: ChunkOptions,
     tree: OpenTree | null = null,
@@ -233,20 +219,20 @@ export class SegmentedSequence implements Sequence {
       newValues,
       scores: reader,
     } = this.#context;
-    const rows = positions.length;
+    const rows = highs.length;
     const feeds =
       block.tokens === undefined
         ? pool.forEmbeddings(rows, block.embeddings!.data)
         : pool.forTokens(rows);
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
-    fillBlock(feeds, block.parents, positions);
+    fillBlock(feeds, block.parents, highs, triples);
 
     const full = attention === "full" || this.#open !== null;
     const policy = this.#policy?.begin({ store: this.#store, rows, full });
     const hidden = taps.map((tap) => `hidden.${tap === "final" ? tap : firstLayer + tap}`);
     const { outputs, milliseconds } = await this.#context.run(
       Object.assign(
-        this.#cacheFeeds.for(positions, tree),
+        this.#cacheFeeds.for(highs, tree),
         feeds.tensors,
         logitFeeds?.for(wanted, rows),
         reader?.for(scores),
@@ -266,7 +252,7 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const { length, capacity } = this.#store;
     const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
-    this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), positions);
+    this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), highs, lows);
     const step = readStep(outputs, wanted, hidden, tapRows, milliseconds, this.#context.vocabulary);
     const output =
       scores.length === 0

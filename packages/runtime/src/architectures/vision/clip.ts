@@ -16,6 +16,7 @@ export const clipVision: VisionArchitecture = (json) => ({
   }),
   biases: { patches: false, qkv: true },
   pooling: {
+    kind: "token",
     projection: "visual_projection",
     outputs: count(json, "projection_dim", 512),
     bias: false,

@@ -1,8 +1,12 @@
+import type { VisionNames } from "../../load/vision-config.ts";
 import { clipNames, type VisionArchitecture, visionLayout } from "./vision-layout.ts";
+
+/** CLIP's names, of what SigLIP has. */
+export const siglipNames: VisionNames = { ...clipNames, classToken: null, entryNorm: null };
 
 /**
  * The vision tower of SigLIP: CLIP's without a class token and without a norm before the layers, with
- * a bias of the patches. The head that pools its rows by attention is left out: decoders read rows.
+ * a bias of the patches; its rows are pooled by a query that attends to them.
  *
  * @see Zhai et al., arXiv:2303.15343; huggingface/transformers: models/siglip
  */
@@ -14,6 +18,6 @@ export const siglipVision: VisionArchitecture = (json) => ({
     epsilon: 1e-6,
   }),
   biases: { patches: true, qkv: true },
-  pooling: null,
-  names: { ...clipNames, classToken: null, entryNorm: null },
+  pooling: { kind: "attention", prefix: "head" },
+  names: siglipNames,
 });

@@ -13,7 +13,7 @@ const names: VisionNames = {
     qkv: ["attention.attention.query", "attention.attention.key", "attention.attention.value"],
     attentionOutput: "attention.output.dense",
     beforeMlp: "layernorm_after",
-    up: "intermediate.dense",
+    up: ["intermediate.dense"],
     down: "output.dense",
   },
   finalNorm: "layernorm",
@@ -36,6 +36,7 @@ export const vit: VisionArchitecture = (json) => {
     ...layout,
     biases: { patches: true, qkv: flag(json, "qkv_bias", true) },
     pooling: {
+      kind: "token",
       projection: "pooler.dense",
       outputs: count(json, "pooler_output_size", layout.hiddenSize),
       bias: true,

@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import type { VisionConfig } from "../../load/vision-config.ts";
+import type { Size, VisionConfig } from "../../load/vision-config.ts";
 import type { ExpeditReduction } from "./token-reduction.ts";
 
 /** Counts of each layer, of one for all of them or a list. */
@@ -36,13 +36,13 @@ export function checkLayers(name: string, list: readonly number[], layers: numbe
 /** Everything about clusters. */
 export function checkExpedit(
   reduction: Required<Omit<ExpeditReduction, "method">>,
-  side: number,
+  grid: Size,
   { layers }: VisionConfig,
 ): void {
   const { from, to, clusters, temperature, iterations, window, neighbours } = reduction;
   expectWithin("from", from, 0, layers - 1);
   expectWithin("to", to, from + 1, layers);
-  for (const count of clusters) expectWithin("clusters", count, 1, side);
+  for (const [i, count] of clusters.entries()) expectWithin("clusters", count, 1, grid[i]!);
   expectWithin("iterations", iterations, 0, Infinity);
   expectWithin("neighbours", neighbours, 1, Infinity);
   expectWithin("window", window, 1, Infinity);

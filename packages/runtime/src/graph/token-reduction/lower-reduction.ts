@@ -1,5 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
+import { gridOf } from "../../architectures/vision/vision-layout.ts";
 import type { VisionConfig } from "../../load/vision-config.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
@@ -58,8 +59,12 @@ export function lowerReduction(
   config: VisionConfig,
   checkpoint: Checkpoint,
   reduction: TokenReduction,
-  rows: number,
+  rows: number | string,
 ): ReductionSteps {
+  if (config.positions.kind !== "table" || typeof rows === "string") {
+    const message = `reduce: ${config.architecture} tells rows apart by where images end`;
+    throw new InferenceError("unsupported", message);
+  }
   const place: Place = { graph, config, checkpoint, tracker: new RowTracker(graph, rows) };
   switch (reduction.method) {
     case "tome":
@@ -129,8 +134,8 @@ function lowerExpedit(place: Place, reduction: ExpeditReduction): ReductionSteps
   const { graph, config, tracker } = place;
   const { from, to = config.layers, clusters, temperature = 0.01 } = reduction;
   const { iterations = 5, window = 5, neighbours = 20 } = reduction;
-  const side = Math.floor(config.imageSize / config.patchSize);
-  checkExpedit({ from, to, clusters, temperature, iterations, window, neighbours }, side, config);
+  const grid = gridOf(config.imageSize!, config.patchSize);
+  checkExpedit({ from, to, clusters, temperature, iterations, window, neighbours }, grid, config);
   const count = clusters[0] * clusters[1];
   const all = tracker.count;
   const near = Math.min(neighbours, count);
@@ -140,7 +145,7 @@ function lowerExpedit(place: Place, reduction: ExpeditReduction): ReductionSteps
   before.set(from, (rows) =>
     besideClassToken(place, rows, (given) => {
       patches = given;
-      centres = clusterRows(graph, given, [side, side], {
+      centres = clusterRows(graph, given, grid, {
         clusters,
         iterations,
         temperature,

@@ -1,0 +1,28 @@
+import { InferenceError } from "@frugal/core";
+
+import type { Composition } from "./composition.ts";
+
+/**
+ * Qwen2-VL: squares of neighbouring patches become one row through an MLP. The decoder is Qwen2 with
+ * positions of three numbers.
+ *
+ * @see Wang et al., arXiv:2409.12191; huggingface/transformers: models/qwen2_vl
+ */
+export const qwen2Vl: Composition = {
+  text: "qwen2_vl_text",
+  vision: "qwen2_vl_vision",
+  projector: (_json, { positions }, outputs) => {
+    if (positions.kind !== "rotary") {
+      throw new InferenceError("unsupported", "config.json: vision_config: an encoder of images");
+    }
+    return {
+      reads: ["final"],
+      patchesOnly: false,
+      join: { side: positions.merge, from: "order" },
+      linears: ["merger.mlp.0", "merger.mlp.2"],
+      activation: "gelu",
+      bias: true,
+      outputs,
+    };
+  },
+};
