@@ -25,6 +25,17 @@ export const shape135M: Shape = {
   maxLength: 65_536,
 };
 
+/** The shape of Qwen2.5-0.5B, without its biases and with a smaller vocabulary. */
+export const shape500M: Shape = {
+  hiddenSize: 896,
+  intermediateSize: 4864,
+  layers: 24,
+  heads: 14,
+  kvHeads: 2,
+  vocabSize: 32_000,
+  maxLength: 32_768,
+};
+
 /**
  * Writes a model of random bfloat16 weights as Hugging Face would lay it out, unless it is there.
  *
