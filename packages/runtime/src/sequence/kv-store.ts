@@ -22,7 +22,7 @@ interface KvBuffers {
 }
 
 /** Slots of an empty cache. */
-const leastCapacity = 256;
+const leastCapacity = 64;
 
 /**
  * Factor of growth. Masked slots are computed too, so a step costs up to this much more than its
