@@ -60,6 +60,20 @@ export { unitRows } from "./select/unit-rows.ts";
 export { mergeIntoOutliers, type MergeIntoOutliersOptions } from "./select/merge-into-outliers.ts";
 export { mergeRest, type MergeRestOptions } from "./select/merge-rest.ts";
 export { outlierRatio } from "./select/outlier-ratio.ts";
+export { absorbRest, absorbWeighted } from "./select/absorb-rest.ts";
+export { mergeConnected } from "./select/merge-connected.ts";
+export { mergeRecoverable, type MergeRecoverableOptions } from "./select/merge-recoverable.ts";
+export { mergeWindows, type MergeWindowsOptions } from "./select/merge-windows.ts";
+export {
+  type DensityOptions,
+  informationDensity,
+  selectByDensity,
+  type SelectByDensityOptions,
+} from "./select/select-by-density.ts";
+export { selectByGate } from "./select/select-by-gate.ts";
+export { selectByThumbnail, type SelectByThumbnailOptions } from "./select/select-by-thumbnail.ts";
+export { type CoveringSelection, selectCovering } from "./select/select-covering.ts";
+export { selectSalientAndDistinct } from "./select/select-salient-and-distinct.ts";
 export { applyReduction, type Reduction } from "./select/reduction.ts";
 export { selectByAttention } from "./select/select-by-attention.ts";
 export { selectChanged } from "./select/select-changed.ts";

@@ -7,10 +7,10 @@ export class BoundHeap {
   readonly #bounds: Float64Array;
   #size: number;
 
-  /** All indices below `n` but one, with infinite bounds. */
-  constructor(n: number, without: number) {
-    this.#size = n - 1;
-    this.#heap = Uint32Array.from({ length: n - 1 }, (_, i) => (i < without ? i : i + 1));
+  /** All indices below `n`, or all but one, with infinite bounds. */
+  constructor(n: number, without: number = n) {
+    this.#size = without < n ? n - 1 : n;
+    this.#heap = Uint32Array.from({ length: this.#size }, (_, i) => (i < without ? i : i + 1));
     this.#bounds = new Float64Array(n).fill(Infinity);
   }
 

@@ -1,6 +1,7 @@
-import { type Matrix, wideDot } from "@frugal/core";
+import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger, expectLength } from "../expect.ts";
+import { mostSimilar } from "./most-similar.ts";
 import { createReduction, type Reduction, type WeightedSum } from "./reduction.ts";
 import { selectByAttention } from "./select-by-attention.ts";
 import { unitRows } from "./unit-rows.ts";
@@ -67,16 +68,8 @@ function assignMembers(unit: Matrix, rest: number[], targets: number[]): number[
   const members = targets.map((): number[] => []);
   if (targets.length === 0) return members;
   const isTarget = new Set(targets);
-  const { data, cols } = unit;
   for (const row of rest) {
-    if (isTarget.has(row)) continue;
-    let best = 0;
-    let highest = -Infinity;
-    for (const [i, target] of targets.entries()) {
-      const similarity = wideDot(data, row * cols, data, target * cols, cols);
-      if (similarity > highest) [best, highest] = [i, similarity];
-    }
-    members[best]!.push(row);
+    if (!isTarget.has(row)) members[mostSimilar(unit, row, unit, targets)]!.push(row);
   }
   return members;
 }

@@ -1,15 +1,16 @@
-import { type Matrix, wideDot } from "@frugal/core";
+import type { Matrix } from "@frugal/core";
 
-import { expectAscending, expectFinite, expectInteger, expectLength } from "../expect.ts";
+import { expectAscending, expectFinite, expectInteger } from "../expect.ts";
 import { BoundHeap } from "./bound-heap.ts";
-import { unitRows } from "./unit-rows.ts";
+import { RowProducts } from "./row-products.ts";
 
 /** Options of {@link selectMaxMin}. */
 export interface SelectMaxMinOptions {
   /** Rows that may be chosen, ascending. Default: all. Leave newlines out, and keep them anyway. */
   readonly candidates?: Uint32Array;
   /**
-   * Products of all pairs of rows of `unitRows(features)`, if they are at hand: `Kernels.gram`. Without it only the products that decide something are computed.
+   * Products of all pairs of rows of `unitRows(features)`, if they are at hand: `Kernels.gram`. Without
+   * it only the products that decide something are computed.
    */
   readonly gram?: Matrix;
 }
@@ -52,8 +53,7 @@ export function selectMaxMin(
   const { candidates = Uint32Array.from({ length: features.rows }, (_, i) => i), gram } = options;
   expectAscending("candidates", candidates, features.rows);
   expectInteger("count", count, 0, candidates.length);
-  if (gram !== undefined) expectLength("gram", gram.data, features.rows ** 2);
-  const distances = new Distances(features, candidates, gram);
+  const distances = new Distances(new RowProducts(features, gram), candidates);
   const order = count === 0 ? new Uint32Array() : chooseAll(distances, candidates.length, count);
   const chosen = order.map((i) => candidates[i]!);
   return { keep: chosen.slice().sort(), order: chosen, products: distances.products };
@@ -62,24 +62,17 @@ export function selectMaxMin(
 /** Cosine distances between candidates, counted. */
 class Distances {
   products = 0;
-  readonly #unit: Matrix | null;
-  readonly #gram: Matrix | undefined;
+  readonly #rows: RowProducts;
   readonly #candidates: Uint32Array;
 
-  constructor(features: Matrix, candidates: Uint32Array, gram: Matrix | undefined) {
-    this.#unit = gram === undefined ? unitRows(features) : null;
-    this.#gram = gram;
+  constructor(rows: RowProducts, candidates: Uint32Array) {
+    this.#rows = rows;
     this.#candidates = candidates;
   }
 
   between(i: number, j: number): number {
     this.products++;
-    const a = this.#candidates[i]!;
-    const b = this.#candidates[j]!;
-    if (this.#gram !== undefined) return 1 - this.#gram.data[a * this.#gram.cols + b]!;
-    const { data, cols } = this.#unit!;
-    // Rounded as a matrix of products is, so that both ways choose the same rows.
-    return 1 - Math.fround(wideDot(data, a * cols, data, b * cols, cols));
+    return 1 - this.#rows.between(this.#candidates[i]!, this.#candidates[j]!);
   }
 }
 

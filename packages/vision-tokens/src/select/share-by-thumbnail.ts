@@ -15,7 +15,8 @@ export interface ShareByThumbnailOptions {
  * GlobalCom²: what part of its tokens each local tile may keep, by how much of the attention in the
  * thumbnail falls on it. `ratio (1 + s - mean s)`, with `s` the softmax of the tiles' scores.
  *
- * The parts average to `ratio` unless one would exceed 1 and is cut off.
+ * The parts average to `ratio` unless one would exceed 1 and is cut off. Deviation: a ratio of 1 keeps
+ * everything, where the formula takes from the tiles with low scores and cuts off what others get.
  *
  * _Shapes_: `scores` of a square thumbnail, in raster order: attention before softmax.
  *
@@ -35,6 +36,7 @@ export function shareByThumbnail(
   expectInteger("rows", rows, 1);
   expectNumber("ratio", ratio, 0, 1);
   expectNumber("temperature", temperature, Number.MIN_VALUE, Number.MAX_VALUE);
+  if (ratio === 1) return new Float64Array(cols * rows).fill(1);
   const sums = new Float64Array(cols * rows);
   for (const [cell, score] of scores.entries()) {
     const row = tileOf(Math.floor(cell / side), side, rows);

@@ -43,3 +43,14 @@ function normals(seed: number): () => number {
     return radius * Math.cos(2 * Math.PI * rng.uniform(index++, 1));
   };
 }
+
+/** The rows of a matrix in lexical order. */
+export function sortedRows({ data, rows, cols }: Matrix): number[][] {
+  const list = Array.from({ length: rows }, (_, row) => [
+    ...data.subarray(row * cols, (row + 1) * cols),
+  ]);
+  return list.sort((a, b) => {
+    const c = a.findIndex((x, i) => x !== b[i]);
+    return c < 0 ? 0 : a[c]! - b[c]!;
+  });
+}
