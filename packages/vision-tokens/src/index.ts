@@ -86,6 +86,35 @@ export {
   type Stage,
   usableMethods,
 } from "./methods.ts";
+export { attentiveBlocks } from "./encoder/attentive-blocks.ts";
+export { clusterRows, type ClusterRowsOptions } from "./encoder/cluster-rows.ts";
+export {
+  type DiffRateEncoder,
+  diffRateSchedules,
+  type PruneAndMergeSchedule,
+} from "./encoder/diff-rate-schedules.ts";
+export {
+  type EarlyExit,
+  earlyExit,
+  type EarlyExitOptions,
+  TokenCanvas,
+} from "./encoder/early-exit.ts";
+export {
+  mergeModulated,
+  type ModulatedMerge,
+  modulateRows,
+  type ModulationParams,
+} from "./encoder/modulate-rows.ts";
+export { pruneAndMerge, type PruneAndMergeCounts } from "./encoder/prune-and-merge.ts";
+export { reconstructRows, type ReconstructRowsOptions } from "./encoder/reconstruct-rows.ts";
+export { followSources, restoreRows, rowSources, sizeBias } from "./encoder/row-sources.ts";
+export {
+  restoreSlimmedRows,
+  type RestoringParams,
+  slimRows,
+  type SlimmingParams,
+} from "./encoder/slim-rows.ts";
+export type { LayerNorm, Linear } from "./encoder/trained-layers.ts";
 export {
   type BipartiteMerge,
   mergeBipartite,

@@ -41,16 +41,18 @@ export function mergeBipartite(
   options: MergeBipartiteOptions = {},
 ): BipartiteMerge {
   const n = metric.rows;
-  const { sizes = new Float32Array(n).fill(1), classToken = false, minSimilarity = -1 } = options;
-  expectFinite("metric", metric);
-  expectInteger("count", count, 0);
+  const { sizes = new Float32Array(n).fill(1) } = options;
   expectLength("sizes", sizes, n);
   expectNumbers("sizes", sizes, Number.MIN_VALUE);
-  const most = Math.max(0, Math.floor((n - (classToken ? 1 : 0)) / 2));
-  const pairs = findPairs(metric, classToken ? 2 : 0)
-    .filter((pair) => pair.similarity >= minSimilarity)
-    .sort((a, b) => b.similarity - a.similarity || a.from - b.from)
-    .slice(0, Math.min(count, most));
+  return mergeMatched(n, matchBipartite(metric, count, options), sizes);
+}
+
+/** Merges pairs among `n` rows. Unchecked: they are those of {@link matchBipartite}. */
+export function mergeMatched(
+  n: number,
+  pairs: readonly MatchedPair[],
+  sizes: Float32Array,
+): BipartiteMerge {
   const members = new Map<number, number[]>();
   for (let row = 0; row < n; row++) members.set(row, [row]);
   for (const { from, into } of pairs) {
@@ -68,13 +70,37 @@ export function mergeBipartite(
   };
 }
 
-/** For every even row from `first`, the odd row that is most similar. */
-function findPairs(
+/** A row of even number and the row of odd number that is most similar. */
+export interface MatchedPair {
+  readonly from: number;
+  readonly into: number;
+  /** Their cosine. */
+  readonly similarity: number;
+}
+
+/**
+ * The pairs that {@link mergeBipartite} merges, the most similar first; of equal ones the lower row.
+ *
+ * @throws `InferenceError` `shape` or `range` for buffers and numbers that do not fit.
+ */
+export function matchBipartite(
   metric: Matrix,
-  first: number,
-): { from: number; into: number; similarity: number }[] {
+  count: number,
+  { classToken = false, minSimilarity = -1 }: Omit<MergeBipartiteOptions, "sizes"> = {},
+): MatchedPair[] {
+  expectFinite("metric", metric);
+  expectInteger("count", count, 0);
+  const most = Math.max(0, Math.floor((metric.rows - (classToken ? 1 : 0)) / 2));
+  return findPairs(metric, classToken ? 2 : 0)
+    .filter((pair) => pair.similarity >= minSimilarity)
+    .sort((a, b) => b.similarity - a.similarity || a.from - b.from)
+    .slice(0, Math.min(count, most));
+}
+
+/** For every even row from `first`, the odd row that is most similar. */
+function findPairs(metric: Matrix, first: number): MatchedPair[] {
   const { data, rows, cols } = unitRows(metric);
-  const pairs: { from: number; into: number; similarity: number }[] = [];
+  const pairs: MatchedPair[] = [];
   if (rows < 2) return pairs;
   for (let from = first; from < rows; from += 2) {
     let into = 1;
