@@ -3,18 +3,21 @@ import { dirname, join } from "node:path";
 
 import { InferenceError, type LanguageModel } from "@frugal/core";
 import {
-  addReducedLogits,
+  addOutputs,
   createExportedModel,
-  type DecoderSignature,
   decoderSignature,
   type ExportedConfigs,
   exportedFacts,
-  type ExportedFacts,
+  type ExportedGraph,
+  findResidualStream,
   genaiNames,
   leastOpset,
   relocateWeights,
+  type ResidualStream,
   type RunOptions,
   selfTest,
+  sharesBuffer,
+  sharesCache,
   summarizeModel,
 } from "@frugal/runtime";
 
@@ -28,6 +31,7 @@ import {
   createSession,
   locateData,
   type Session,
+  type SessionOptions,
   threadsFor,
 } from "./session.ts";
 
@@ -44,10 +48,11 @@ export interface ExportedOptions extends RunOptions {
 /**
  * Opens graphs that other tools exported as a {@link LanguageModel}.
  *
- * The decoder is given outputs for reduced logits in memory; its file stays as it is.
+ * The decoder is given outputs for reduced logits and hidden states in memory; its file stays as it is.
  *
- * @throws {@link InferenceError} `format` for a broken graph or configuration; `unsupported` for a
- *   graph that is no decoder with a cache; `backend` if ONNX Runtime refuses it.
+ * @throws {@link InferenceError} `format` for a broken graph or configuration, or external data that
+ *   are missing or too short; `unsupported` for a graph that is no decoder with a cache; `backend` if
+ *   ONNX Runtime refuses it.
  */
 export async function loadExported(
   ort: OrtNode,
@@ -56,19 +61,17 @@ export async function loadExported(
   options: ExportedOptions,
 ): Promise<LanguageModel> {
   const configs = await readConfigs(folder);
-  const { session: decoder, ...opened } = await openDecoder(ort, folder, layout, configs, options);
+  const { session: decoder, graph } = await openDecoder(ort, folder, layout, configs, options);
   const sessions = [decoder];
   try {
     let embedding: Session | null = null;
-    if (layout.embedding !== null && opened.signature.embeddings !== null) {
+    if (layout.embedding !== null && graph.signature.embeddings !== null) {
       // A table look-up: nothing to share between threads.
       const single = { device: options.device, threads: 1 };
       embedding = await createFileSession(ort, folder, layout.embedding, single);
       sessions.push(embedding);
     }
-    const { signature, facts, hasTop } = opened;
-    const graphs = { decoder, embedding };
-    const model = createExportedModel(ort, graphs, signature, facts, hasTop, options);
+    const model = await createExportedModel(ort, { decoder, embedding }, graph, options);
     if (model.capabilities.tree && model.capabilities.tokens) await selfTest(model);
     return model;
   } catch (error) {
@@ -79,9 +82,7 @@ export async function loadExported(
 
 interface OpenDecoder {
   readonly session: Session;
-  readonly signature: DecoderSignature;
-  readonly facts: ExportedFacts;
-  readonly hasTop: boolean;
+  readonly graph: ExportedGraph;
 }
 
 async function openDecoder(
@@ -92,31 +93,67 @@ async function openDecoder(
   { device, threads }: ExportedOptions,
 ): Promise<OpenDecoder> {
   const path = join(folder, layout.decoder);
-  const rename = genaiNames(configs.genai);
   const { size } = await onPath(path, (file) => stat(file));
   if (size >= largestEdited) {
-    const options = { device, threads: threads ?? 0 };
-    const session = await createFileSession(ort, folder, layout.decoder, options);
-    try {
-      const signature = decoderSignature(session.inputMetadata, session.outputMetadata, rename);
-      return { session, signature, facts: exportedFacts(signature, configs, 0), hasTop: false };
-    } catch (error) {
-      await session.release();
-      throw error;
-    }
+    return openUnread(ort, folder, layout, configs, { device, threads: threads ?? 0 });
   }
   const bytes = await onPath(path, (file) => readFile(file));
-  const { opset, weights, locations, inputs, outputs } = summarizeModel(bytes);
-  const signature = decoderSignature(inputs, outputs, rename);
+  const { opset, weights, locations, nodes, inputs, outputs } = summarizeModel(bytes);
+  const signature = decoderSignature(inputs, outputs, genaiNames(configs.genai));
   const facts = exportedFacts(signature, configs, weights);
-  const hasTop = opset >= leastOpset;
   const data = await locateData(dirname(path), locations);
   const moved =
-    locations.length === 0 ? bytes : relocateWeights(bytes, (name) => data.names.get(name)!);
-  const edited = hasTop ? addReducedLogits(moved, signature, facts.info.vocabSize) : moved;
+    locations.size === 0 ? bytes : relocateWeights(bytes, (name) => data.names.get(name)!);
+  const top = opset >= leastOpset;
+  const stream = top
+    ? streamOf(() => findResidualStream(nodes, signature))
+    : `graph: expected opset ${leastOpset} or later, found ${opset}`;
+  const { vocabSize, hiddenSize } = facts.info;
+  const found = typeof stream === "string" ? null : stream;
+  const edited = top
+    ? addOutputs(moved, signature, { vocabSize, hiddenSize, stream: found })
+    : moved;
   const options = { device, threads: threads ?? threadsFor(weights) };
-  const session = await createSession(ort, edited, data.folder, options);
-  return { session, signature, facts, hasTop };
+  const graph: ExportedGraph = {
+    signature,
+    facts,
+    top,
+    noTaps: typeof stream === "string" ? stream : null,
+    shared: sharesBuffer(configs.genai) !== false && sharesCache(nodes, signature),
+  };
+  return { session: await createSession(ort, edited, data.folder, options), graph };
+}
+
+/** Opens a graph that is too large to be read and edited. */
+async function openUnread(
+  ort: OrtNode,
+  folder: string,
+  layout: OnnxLayout,
+  configs: ExportedConfigs,
+  options: SessionOptions,
+): Promise<OpenDecoder> {
+  const session = await createFileSession(ort, folder, layout.decoder, options);
+  try {
+    const { inputMetadata, outputMetadata } = session;
+    const signature = decoderSignature(inputMetadata, outputMetadata, genaiNames(configs.genai));
+    const facts = exportedFacts(signature, configs, 0);
+    const noTaps = "graphs of 1 GiB and more are left as they are";
+    const shared = sharesBuffer(configs.genai) === true;
+    return { session, graph: { signature, facts, top: false, noTaps, shared } };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** Where the hidden states are, or why they were not found. */
+function streamOf(find: () => ResidualStream): ResidualStream | string {
+  try {
+    return find();
+  } catch (error) {
+    if (InferenceError.is(error, "unsupported")) return error.message;
+    throw error;
+  }
 }
 
 async function readConfigs(folder: string): Promise<ExportedConfigs> {

@@ -1,11 +1,10 @@
-import { realpath } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { InferenceError } from "@frugal/core";
 import { checkFileName } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
-import { onPath } from "./on-path.ts";
+import { FolderFiles } from "./folder-files.ts";
 import type { OrtNode } from "./ort-node.ts";
 
 /** A session of onnxruntime-node. */
@@ -26,18 +25,30 @@ export function threadsFor(parameters: number): number {
   return parameters < singleThreadParameters ? 1 : 0;
 }
 
-/** Folder and names of external data behind links, which ONNX Runtime does not follow. */
+/**
+ * Folder and names of external data behind links, which ONNX Runtime does not follow.
+ *
+ * @param locations files, and how many bytes each must have
+ * @throws {@link InferenceError} `format` for a file that is missing or too short; `unsupported` if
+ *   they lie in several folders.
+ */
 export async function locateData(
   folder: string,
-  locations: readonly string[],
+  locations: ReadonlyMap<string, number>,
 ): Promise<{ readonly folder: string; readonly names: ReadonlyMap<string, string> }> {
   const names = new Map<string, string>();
   const folders = new Set<string>();
-  for (const location of locations) {
+  const files = new FolderFiles(folder);
+  for (const [location, least] of locations) {
     checkFileName(location);
-    const path = await onPath(join(folder, location), (link) => realpath(link));
-    names.set(location, basename(path));
-    folders.add(dirname(path));
+    const size = await files.size(location);
+    if (size === null || size < least) {
+      const found = size === null ? "no such file" : `found ${size}`;
+      throw new InferenceError("format", `${location}: expected ${least} bytes, ${found}`);
+    }
+    const target = await files.resolve(location);
+    names.set(location, target.name);
+    folders.add(target.folder);
   }
   if (folders.size <= 1) return { folder: [...folders][0] ?? folder, names };
   throw new InferenceError(
@@ -77,11 +88,15 @@ function sessionOptions({ device, threads }: SessionOptions) {
   } as const;
 }
 
+/** What ONNX Runtime says of a file that is no model, or not a sound one. */
+const unsound = /protobuf parsing failed|INVALID_PROTOBUF|INVALID_GRAPH|invalid model|not acyclic/i;
+
 async function open(create: () => Promise<Session>): Promise<Session> {
   try {
     return await create();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
+    const code = unsound.test(reason) ? "format" : "backend";
+    throw new InferenceError(code, `ONNX Runtime: ${reason}`, { cause });
   }
 }

@@ -9,6 +9,7 @@
 export { adapterConfig, adapterWeights } from "./architectures/kangaroo-adapter.ts";
 export type { ModelPart } from "./architectures/model-part.ts";
 export { createChatTemplate, type ChatMessage, type ChatTemplate } from "./chat/chat-template.ts";
+export { addOutputs, type Additions, leastOpset } from "./exported/add-outputs.ts";
 export { type DecoderSignature, decoderSignature } from "./exported/decoder-signature.ts";
 export {
   continueFile,
@@ -38,9 +39,14 @@ export {
   exportedFacts,
   type ExportedFacts,
 } from "./exported/exported-config.ts";
-export { createExportedModel, type ExportedSessions } from "./exported/exported-model.ts";
-export { genaiNames } from "./exported/genai-names.ts";
-export { addReducedLogits, leastOpset } from "./exported/reduced-logits.ts";
+export {
+  createExportedModel,
+  type ExportedGraph,
+  type ExportedSessions,
+} from "./exported/exported-model.ts";
+export { genaiNames, sharesBuffer } from "./exported/genai-names.ts";
+export { findResidualStream, type ResidualStream } from "./exported/residual-stream.ts";
+export { sharesCache } from "./exported/shares-cache.ts";
 export {
   createVisionEncoder,
   type EncoderInput,

@@ -3,7 +3,7 @@ import { InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
 import { decoderSignature } from "../src/exported/decoder-signature.ts";
-import { addReducedLogits } from "../src/exported/reduced-logits.ts";
+import { addOutputs } from "../src/exported/add-outputs.ts";
 import { GraphBuilder } from "../src/graph/graph-builder.ts";
 import { summarizeModel } from "../src/onnx/model-summary.ts";
 import { protobufFields } from "../src/onnx/protobuf-reader.ts";
@@ -24,12 +24,39 @@ function model(): Uint8Array {
   return graph.finish("outline");
 }
 
+/** Nodes with one input and one output each. */
+function writeNodes(graph: ProtobufWriter, nodes: readonly (readonly [string, string])[]): void {
+  for (const [input, output] of nodes) {
+    graph.message(1, (node) => {
+      node.string(1, input);
+      node.string(2, output);
+      node.string(4, "Identity");
+    });
+  }
+}
+
+/** An input of one dimension. */
+function writeInput(graph: ProtobufWriter, dim: number): void {
+  graph.message(11, (value) => {
+    value.string(1, "x");
+    value.message(2, (type) =>
+      type.message(1, (tensor) => {
+        tensor.int(1, 1);
+        tensor.message(2, (shape) => shape.message(1, (to) => to.int(1, dim)));
+      }),
+    );
+  });
+}
+
 describe("summarizeModel", () => {
   test("reads what a session would say, and what the file needs", () => {
-    expect(summarizeModel(model())).toEqual({
+    expect(summarizeModel(model())).toMatchObject({
       opset: 21,
       weights: 60 + 2 * 15,
-      locations: ["a.data", "文件"],
+      locations: new Map([
+        ["a.data", 4336],
+        ["文件", 15],
+      ]),
       inputs: [
         { name: "input_ids", isTensor: true, type: "int64", shape: ["batch", "s"] },
         {
@@ -59,6 +86,87 @@ describe("summarizeModel", () => {
     const { weights, inputs } = summarizeModel(writer.finish());
     expect(weights).toBe(3 * 256);
     expect(inputs).toEqual([{ name: "x", isTensor: false }]);
+  });
+
+  test.for<[string, (graph: ProtobufWriter) => void, RegExp]>([
+    [
+      "a node that waits for itself",
+      (graph) =>
+        writeNodes(graph, [
+          ["a", "b"],
+          ["b", "a"],
+        ]),
+      /waits/,
+    ],
+    [
+      "an output that nothing makes",
+      (graph) => graph.message(12, (value) => value.string(1, "logits")),
+      /makes output logits/,
+    ],
+    [
+      "a negative dimension of a constant",
+      (graph) => graph.message(5, (tensor) => tensor.int(1, -5)),
+      /dimension below 2\^53, got a negative one/,
+    ],
+    [
+      "a negative dimension of an input",
+      (graph) => writeInput(graph, -1),
+      /dimension below 2\^53, got a negative one/,
+    ],
+    [
+      "a constant that is cut off",
+      (graph) =>
+        graph.message(5, (tensor) => {
+          for (const dim of [4, 5]) tensor.int(1, dim);
+          tensor.int(2, 1);
+          tensor.string(8, "w");
+          tensor.bytes(9, new Uint8Array(79));
+        }),
+      /constant w \[4, 5\]: expected 80 bytes, found 79/,
+    ],
+    [
+      "a constant that claims more than any file has",
+      (graph) =>
+        graph.message(5, (tensor) => {
+          for (let i = 0; i < 3; i++) tensor.int(1, 2 ** 52);
+          tensor.int(2, 1);
+          tensor.bytes(9, new Uint8Array(0));
+        }),
+      /expected \d.*e\+47 bytes, found 0/,
+    ],
+    [
+      "external data before the beginning of a file",
+      (graph) =>
+        graph.message(5, (tensor) => {
+          tensor.int(2, 1);
+          for (const [key, value] of Object.entries({ location: "a", offset: "-8" })) {
+            tensor.message(13, (entry) => {
+              entry.string(1, key);
+              entry.string(2, value);
+            });
+          }
+        }),
+      /external data: offset -8/,
+    ],
+    [
+      "graphs in graphs without end",
+      (graph) => {
+        const nest = (writer: ProtobufWriter, depth: number): void =>
+          writer.message(1, (node) =>
+            node.message(5, (attribute) =>
+              attribute.message(6, (inner) => depth > 0 && nest(inner, depth - 1)),
+            ),
+          );
+        nest(graph, 60);
+      },
+      /graphs in each other/,
+    ],
+  ])("refuses %s", ([, write, message]) => {
+    const writer = new ProtobufWriter();
+    writer.message(7, write);
+    const summarize = () => summarizeModel(writer.finish());
+    expect(summarize).toThrow(message);
+    expect(summarize).toThrow(expect.objectContaining({ code: "format" }));
   });
 
   test("any bytes give a summary or an error of ours", () => {
@@ -133,10 +241,14 @@ describe("relocateWeights", () => {
   });
 });
 
-describe("addReducedLogits", () => {
+describe("addOutputs", () => {
   test("appends a part that reads the logits, and leaves the rest alone", () => {
     const { inputs, outputs } = summarizeModel(model());
-    const edited = addReducedLogits(model(), decoderSignature(inputs, outputs), 6);
+    const edited = addOutputs(model(), decoderSignature(inputs, outputs), {
+      vocabSize: 6,
+      hiddenSize: 6,
+      stream: null,
+    });
     expect(Buffer.compare(edited.subarray(0, model().length), model())).toBe(0);
     // That ONNX Runtime joins the two is shown where it runs them; this decoder does not.
     const { graph } = readOnnx(edited.subarray(model().length));

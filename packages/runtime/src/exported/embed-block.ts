@@ -10,8 +10,8 @@ import { float32ToFloat16 } from "./float16.ts";
 export type RunGraph = (
   session: InferenceSession,
   feeds: Record<string, Tensor>,
-  names: readonly string[],
-) => Promise<{ readonly outputs: Record<string, Tensor> }>;
+  names: readonly string[] | Readonly<Record<string, Tensor | null>>,
+) => Promise<{ readonly outputs: Record<string, Tensor>; readonly milliseconds: number }>;
 
 /**
  * The decoder's embeddings of a block: the rows it gives, or those that the embedding graph has for

@@ -1,4 +1,4 @@
-import { InferenceError, type ModelInfo } from "@frugal/core";
+import { InferenceError, type ModelInfo, type RopeInfo } from "@frugal/core";
 
 import { modelInfo } from "../language-model.ts";
 import { parseModelConfig } from "../load/config.ts";
@@ -76,11 +76,16 @@ export function exportedFacts(
     kvHeads,
     headDim: first.width,
     eosIds: eosIds(record(configs.generation), text, genai),
-    rope: known?.rope ?? null,
+    rope: known?.rope ? ropeOf(known.rope, signature) : null,
     parameters,
   };
   const frequencies = known?.frequencies ?? null;
   return { info, frequencies: frequencies?.length === info.layers ? frequencies : null };
+}
+
+/** The graph says whether positions are triples, whatever the configuration allows. */
+function ropeOf({ theta, dim }: RopeInfo, { positions }: DecoderSignature): RopeInfo {
+  return positions?.rows === 3 ? { theta, dim, axes: 3 } : { theta, dim };
 }
 
 /** How keys turn, if the configuration is one that could be built here. */

@@ -1,11 +1,11 @@
-import type { LogitsWanted } from "@frugal/core";
+import type { StepOptions } from "@frugal/core";
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
-import { floatTensor } from "../onnx/typed-tensor.ts";
 import { fillBlockBias } from "../sequence/block.ts";
 import { fillPastBias, type OpenTree } from "../sequence/open-tree.ts";
-import type { CachePort, DecoderSignature, Port } from "./decoder-signature.ts";
-import type { GrowingCache } from "./growing-cache.ts";
+import { wantsAllRows } from "../sequence/outputs.ts";
+import type { RowPositions } from "../sequence/place-rows.ts";
+import type { DecoderSignature, Port } from "./decoder-signature.ts";
 import { reduced } from "./reduced-logits.ts";
 
 /** Integers as a graph wants them. */
@@ -15,17 +15,6 @@ function integers(ort: Ort, { type }: Port, values: ArrayLike<number>, dims: num
     : new ort.Tensor("int32", Int32Array.from(values), dims);
 }
 
-/** Inputs of the cache: all rows of it. */
-export function cacheFeeds(
-  ort: Ort,
-  { ports, data, length }: GrowingCache,
-): Record<string, Tensor> {
-  const dims = ({ before, width }: CachePort): number[] => [...before, length, width];
-  return Object.fromEntries(
-    ports.map((port, i) => [port.name, floatTensor(ort, data[i]!, dims(port))]),
-  );
-}
-
 /**
  * Inputs for token ids. Where the graph takes ids beside embeddings, those of embedded rows are 0.
  */
@@ -33,25 +22,28 @@ export function idFeeds(ort: Ort, ids: Port, tokens: ArrayLike<number>): Record<
   return { [ids.name]: integers(ort, ids, tokens, [1, tokens.length]) };
 }
 
-/** What a step sees of the text: masks and positions of `positions.length` rows after `past`. */
+/** What a step sees of the text: masks and positions of the rows after `past`. */
 export function rowFeeds(
   ort: Ort,
   { mask, positions: port, bias, branch }: DecoderSignature,
   past: number,
-  positions: Int32Array,
+  { highs, triples }: RowPositions,
   parents: Int32Array | undefined,
   tree: OpenTree | null,
 ): Record<string, Tensor> {
-  const rows = positions.length;
+  const rows = highs.length;
   const total = past + rows;
   const feeds: Record<string, Tensor> = {};
   if (mask !== null) {
-    feeds[mask.name] = integers(ort, mask, new Uint8Array(total).fill(1), [1, total]);
+    const ones = mask.type === "int64" ? new BigInt64Array(total).fill(1n) : null;
+    feeds[mask.name] =
+      ones === null
+        ? new ort.Tensor("int32", new Int32Array(total).fill(1), [1, total])
+        : new ort.Tensor("int64", ones, [1, total]);
   }
   if (port !== null) {
-    // M-RoPE of text: time, height and width are the same.
-    const all =
-      port.rows === 1 ? positions : Int32Array.of(...positions, ...positions, ...positions);
+    // In text, frame, row and column are the same.
+    const all = port.rows === 1 ? highs : (triples ?? Int32Array.of(...highs, ...highs, ...highs));
     const dims = port.rows === 1 ? [1, rows] : [3, 1, rows];
     feeds[port.name] = integers(ort, port, all, dims);
   }
@@ -89,12 +81,14 @@ function biasOf(
 export function logitFeeds(
   ort: Ort,
   { logitCount }: DecoderSignature,
-  wanted: LogitsWanted,
+  { logits, taps = [], tapRows }: StepOptions,
   rows: number,
   top: { readonly k: number; readonly vocabSize: number } | null,
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
-  const count = logitCount === null || wantsAll(wanted) ? rows : 1;
+  // Rows that get no logits have no final state either.
+  const wantsAll = wantsAllRows(logits) || (taps.includes("final") && tapRows !== "last");
+  const count = logitCount === null || wantsAll ? rows : 1;
   if (logitCount !== null) feeds[logitCount.name] = integers(ort, logitCount, [count], []);
   if (top !== null) {
     const extent = top.k > 0 ? [count, top.vocabSize] : [1, 1];
@@ -102,9 +96,4 @@ export function logitFeeds(
     feeds[reduced.k] = new ort.Tensor("int64", BigInt64Array.of(BigInt(Math.max(1, top.k))), [1]);
   }
   return feeds;
-}
-
-/** Whether logits of every row are wanted. */
-export function wantsAll(wanted: LogitsWanted): boolean {
-  return wanted === "all" || (typeof wanted === "object" && wanted.rows !== "last");
 }

@@ -6,13 +6,16 @@ import {
 } from "@frugal/core";
 
 import type { RunOptions } from "../language-model.ts";
-import type { InferenceSession, Ort, Tensor } from "../onnx/ort.ts";
-import type { DecoderSignature } from "./decoder-signature.ts";
-import { embedBlock } from "./embed-block.ts";
-import type { ExportedFacts } from "./exported-config.ts";
-import { ExportedSequence, type ExportedContext } from "./exported-sequence.ts";
-import { GrowingCache } from "./growing-cache.ts";
+import type { InferenceSession, Ort } from "../onnx/ort.ts";
 import { runSession } from "../onnx/run-session.ts";
+import type { DecoderSignature } from "./decoder-signature.ts";
+import { embedBlock, type RunGraph } from "./embed-block.ts";
+import type { ExportedCache } from "./exported-cache.ts";
+import type { ExportedFacts } from "./exported-config.ts";
+import { type ExportedContext, ExportedSequence } from "./exported-sequence.ts";
+import { GrowingCache } from "./growing-cache.ts";
+import { probeDecoder } from "./probe-decoder.ts";
+import { SharedCache } from "./shared-cache.ts";
 
 /** Sessions of the graphs of one exported model. */
 export interface ExportedSessions {
@@ -21,34 +24,46 @@ export interface ExportedSessions {
   readonly embedding: InferenceSession | null;
 }
 
+/** What is known of a decoder's graph before it runs. */
+export interface ExportedGraph {
+  readonly signature: DecoderSignature;
+  readonly facts: ExportedFacts;
+  /** Whether it has the outputs for reduced logits of {@link addOutputs}. */
+  readonly top: boolean;
+  /** Why it has no hidden states among the outputs of {@link addOutputs}; null if it has. */
+  readonly noTaps: string | null;
+  /** Whether past and present of its cache may be one buffer; see {@link sharesCache}. */
+  readonly shared: boolean;
+}
+
 /**
  * A {@link LanguageModel} over graphs that other tools exported.
  *
  * Its capabilities are what the graph offers: trees where it takes a mask and positions, embeddings
- * where these are an input, eviction where it is known how keys are rotated, reduced logits where
- * the graph was given them. The cache is copied at every step, because such graphs return it whole.
+ * where these are an input, eviction where it is known how keys are rotated, reduced logits and hidden
+ * states where the graph was given them. What the graph only seems to offer is tried before, in a
+ * few steps of one and two rows; see {@link probeDecoder}.
+ *
+ * Where past and present may be one buffer, new rows are written behind the old ones; other graphs
+ * take the whole cache at every step and return it grown.
  *
  * Owns the sessions: `dispose` releases them.
  *
- * @param hasTop whether the decoder has the outputs of {@link addReducedLogits}
+ * @throws {@link InferenceError} `backend` if the graph does not run
  */
-export function createExportedModel(
+export async function createExportedModel(
   ort: Ort,
   sessions: ExportedSessions,
-  signature: DecoderSignature,
-  { info, frequencies }: ExportedFacts,
-  hasTop: boolean,
+  graph: ExportedGraph,
   options: RunOptions,
-): LanguageModel {
+): Promise<LanguageModel> {
+  const { signature, facts } = graph;
+  const { info, frequencies } = facts;
   let disposed: Promise<unknown> | null = null;
   const checkAlive = (): void => {
     if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
   };
-  const run = async (
-    session: InferenceSession,
-    feeds: Record<string, Tensor>,
-    names: readonly string[],
-  ) => {
+  const run: RunGraph = async (session, feeds, names) => {
     checkAlive();
     const start = options.clock();
     const outputs = await runSession(session, feeds, names).catch((error: unknown) => {
@@ -57,24 +72,29 @@ export function createExportedModel(
     });
     return { outputs, milliseconds: options.clock() - start };
   };
-  const capabilities = capabilitiesOf(signature, sessions, frequencies !== null, hasTop);
-  const context: ExportedContext = {
+  const claimed: ExportedContext = {
     ort,
     info,
-    capabilities,
+    capabilities: capabilitiesOf(graph, sessions, frequencies !== null),
     signature,
     frequencies,
+    noTaps: graph.noTaps,
+    lastOnly: false,
     chunk: options.chunk ?? 256,
     pause: options.pause,
     embed: (block) => embedBlock(ort, sessions.embedding, signature.embeddings!, block, run),
     run: (feeds, names) => run(sessions.decoder, feeds, names),
   };
+  const { shared, ...found } = await probeDecoder(claimed, graph.shared);
+  const context = { ...claimed, ...found };
+  const { capabilities } = context;
   return {
     info,
     capabilities,
     async createSequence({ positions = "cache-relative" }: SequenceOptions = {}) {
       checkAlive();
-      const cache = GrowingCache.empty(signature.cache);
+      const { cache: ports } = signature;
+      const cache: ExportedCache = shared ? new SharedCache(ports) : GrowingCache.empty(ports);
       return new ExportedSequence(context, positions === "cache-relative", cache);
     },
     async dispose() {
@@ -85,10 +105,9 @@ export function createExportedModel(
 }
 
 function capabilitiesOf(
-  signature: DecoderSignature,
+  { signature, top, noTaps }: ExportedGraph,
   { embedding }: ExportedSessions,
   knowsRotation: boolean,
-  top: boolean,
 ): Capabilities {
   const positions = signature.positions !== null;
   const tree = signature.bias !== null && positions;
@@ -97,7 +116,7 @@ function capabilitiesOf(
     tree,
     openTree: tree,
     embeddings: signature.embeddings !== null,
-    taps: false,
+    taps: noTaps === null,
     positions,
     evict: knowsRotation,
     top,

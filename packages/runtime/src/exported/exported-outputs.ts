@@ -1,23 +1,27 @@
 import {
   float16ToFloat32,
-  type LogitsWanted,
   type Matrix,
+  type StepOptions,
   type StepOutput,
   type TopLogits,
 } from "@frugal/core";
 
 import type { Tensor } from "../onnx/ort.ts";
 import { floatData } from "../onnx/typed-tensor.ts";
-import { readStep } from "../sequence/outputs.ts";
+import { lastRow, readStep, wantsAllRows } from "../sequence/outputs.ts";
 import type { DecoderSignature } from "./decoder-signature.ts";
 import { reduced } from "./reduced-logits.ts";
-import { wantsAll } from "./exported-feeds.ts";
+import { tapName } from "./taps.ts";
 
 /** Names of the outputs to fetch, beside the cache: what is not fetched is not copied. */
-export function outputNames({ logits }: DecoderSignature, wanted: LogitsWanted): readonly string[] {
-  if (wanted === "none") return [];
-  if (typeof wanted !== "object") return [logits.name];
-  return [reduced.values, reduced.ids, reduced.logSumExp];
+export function outputNames(
+  { logits }: DecoderSignature,
+  { logits: wanted, taps = [] }: StepOptions,
+): readonly string[] {
+  const states = taps.map(tapName);
+  if (wanted === "none") return states;
+  if (typeof wanted !== "object") return [logits.name, ...states];
+  return [reduced.values, reduced.ids, reduced.logSumExp, ...states];
 }
 
 /** A tensor's values as float32 rows; leading dimensions become rows. */
@@ -33,24 +37,21 @@ export function matrixOf(tensor: Tensor): Matrix {
 export function readExported(
   outputs: Record<string, Tensor>,
   { logits }: DecoderSignature,
-  wanted: LogitsWanted,
+  { logits: wanted, taps = [], tapRows }: StepOptions,
   runMs: number,
 ): StepOutput {
-  if (typeof wanted === "object") {
-    const named = {
-      top_values: outputs[reduced.values]!,
-      top_ids: outputs[reduced.ids]!,
-      log_sum_exp: outputs[reduced.logSumExp]!,
-    };
-    const step = readStep(named, wanted, [], undefined, runMs);
-    return wantsAll(wanted) ? step : { ...step, top: lastOf(step.top!) };
-  }
-  if (wanted === "none") return { logits: null, top: null, taps: [], runMs };
+  const named = {
+    ...outputs,
+    top_values: outputs[reduced.values]!,
+    top_ids: outputs[reduced.ids]!,
+    log_sum_exp: outputs[reduced.logSumExp]!,
+  };
+  const reads = typeof wanted === "object" ? wanted : "none";
+  const step = readStep(named, reads, taps.map(tapName), tapRows, runMs);
+  if (step.top !== null) return wantsAllRows(wanted) ? step : { ...step, top: lastOf(step.top) };
+  if (wanted === "none") return step;
   const all = matrixOf(outputs[logits.name]!);
-  const { rows, cols, data } = all;
-  const isAll = wanted === "all" || rows === 1;
-  const last = isAll ? all : { data: data.slice((rows - 1) * cols), rows: 1, cols };
-  return { logits: last, top: null, taps: [], runMs };
+  return { ...step, logits: wanted === "all" || all.rows === 1 ? all : lastRow(all) };
 }
 
 function lastOf(top: TopLogits): TopLogits {

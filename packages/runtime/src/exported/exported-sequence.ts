@@ -2,7 +2,6 @@ import {
   type Block,
   type Capabilities,
   InferenceError,
-  type LogitsWanted,
   type ModelInfo,
   type Sequence,
   type StepOptions,
@@ -11,18 +10,19 @@ import {
 } from "@frugal/core";
 
 import type { Ort, Tensor } from "../onnx/ort.ts";
-import { floatData } from "../onnx/typed-tensor.ts";
 import { checkBlock, isBranching } from "../sequence/block.ts";
+import { checkSlots } from "../sequence/check-slots.ts";
 import { checkFeatures } from "../sequence/feature-feeds.ts";
 import type { KeyFrequencies } from "../sequence/kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "../sequence/open-tree.ts";
-import { checkLogits, joinOutputs } from "../sequence/outputs.ts";
+import { checkLogits, wantsAllRows } from "../sequence/outputs.ts";
+import { placeRows, type RowPositions, slicePlaces } from "../sequence/place-rows.ts";
+import { runChunks } from "../sequence/run-chunks.ts";
 import { checkScores } from "../sequence/score-reader.ts";
-import { sliceBlock } from "../sequence/slice-block.ts";
 import type { DecoderSignature } from "./decoder-signature.ts";
-import { cacheFeeds, idFeeds, logitFeeds, rowFeeds, wantsAll } from "./exported-feeds.ts";
+import type { ExportedCache } from "./exported-cache.ts";
+import { idFeeds, logitFeeds, rowFeeds } from "./exported-feeds.ts";
 import { outputNames, readExported } from "./exported-outputs.ts";
-import type { GrowingCache } from "./growing-cache.ts";
 
 /** What the sequences of one exported model share. */
 export interface ExportedContext {
@@ -32,6 +32,10 @@ export interface ExportedContext {
   readonly signature: DecoderSignature;
   /** How keys turn, by layer; null where it is not known. */
   readonly frequencies: KeyFrequencies | null;
+  /** Why there are no hidden states among the outputs; null if there are. */
+  readonly noTaps: string | null;
+  /** Whether the graph gives logits of a block's last row alone. */
+  readonly lastOnly: boolean;
   readonly chunk: number;
   pause(): Promise<void>;
   /** The decoder's input for token ids or given rows. */
@@ -39,20 +43,20 @@ export interface ExportedContext {
   /** Runs the decoder; rejects with `state` once the model is disposed. */
   run(
     feeds: Record<string, Tensor>,
-    outputs: readonly string[],
+    outputs: Readonly<Record<string, Tensor | null>>,
   ): Promise<{ readonly outputs: Record<string, Tensor>; readonly milliseconds: number }>;
 }
 
-/** A {@link Sequence} over an exported decoder: the cache goes in whole and comes out grown. */
+/** A {@link Sequence} over an exported decoder. */
 export class ExportedSequence implements Sequence {
   readonly #context: ExportedContext;
   readonly #relative: boolean;
-  #cache: GrowingCache;
+  #cache: ExportedCache;
   #open: OpenTree | null = null;
   #busy = false;
   #disposed = false;
 
-  constructor(context: ExportedContext, relative: boolean, cache: GrowingCache) {
+  constructor(context: ExportedContext, relative: boolean, cache: ExportedCache) {
     this.#context = context;
     this.#relative = relative;
     this.#cache = cache;
@@ -76,33 +80,39 @@ export class ExportedSequence implements Sequence {
       const message = "step: the cache holds branches; call keep first, or give parents";
       throw new InferenceError("state", message);
     }
-    const before = this.#cache;
-    const rows = checkBlock(block, this.info, before.length);
+    const start = this.length;
+    const axes = this.#context.signature.positions?.rows ?? 1;
+    const rows = checkBlock(block, this.info, start, axes);
     checkFeatures(block.features, rows, undefined, this.info.hiddenSize);
-    this.#checkAbilities(block, options);
+    this.#checkAbilities(block, rows, options);
     checkLogits(options, this.info);
     checkScores(options.scores, undefined, rows);
-    const positions = this.#positions(block, rows);
-    const tree = growTree(this.#open, before.length, block.parents);
+    const positionOf = (row: number): number => this.#positionOf(row);
+    const places = placeRows(block, rows, positionOf, this.info.maxLength);
+    const tree = growTree(this.#open, start, block.parents);
     throwIfAborted(options.signal);
     this.#busy = true;
     try {
-      const output = await this.#run(block, positions, tree, options);
+      const output = await runChunks(block, rows, options, {
+        chunkRows: () => this.#context.chunk,
+        pause: () => this.#context.pause(),
+        run: (part, from, to, own) => this.#run(part, slicePlaces(places, from, to), own, tree),
+      });
       this.#open = tree;
       return output;
     } catch (error) {
-      this.#cache = before;
+      if (this.length > start) this.#cache = this.#cache.truncate(start);
       throw error;
     } finally {
       this.#busy = false;
     }
   }
 
-  async keep(positions: Uint32Array): Promise<void> {
+  async keep(slots: Uint32Array): Promise<void> {
     this.#check();
+    checkSlots(slots, this.length);
     const { frequencies, signature } = this.#context;
-    const kept = this.#cache.keep(positions, this.#relative ? frequencies : null);
-    const isPrefix = positions.every((slot, i) => slot === i);
+    const isPrefix = slots.every((slot, i) => slot === i);
     const canTell = this.#relative ? frequencies !== null : signature.positions !== null;
     if (!isPrefix && !canTell) {
       throw new InferenceError(
@@ -111,20 +121,21 @@ export class ExportedSequence implements Sequence {
           "only the end of the text can be dropped",
       );
     }
-    this.#cache = kept;
-    if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
+    this.#cache = this.#cache.keep(slots, this.#relative ? frequencies : null);
+    if (this.#open !== null) this.#open = keepOfTree(this.#open, slots);
   }
 
   async fork(): Promise<Sequence> {
     this.#check();
-    const copy = new ExportedSequence(this.#context, this.#relative, this.#cache);
+    const copy = new ExportedSequence(this.#context, this.#relative, this.#cache.fork());
     copy.#open = this.#open;
     return copy;
   }
 
   async dispose(): Promise<void> {
+    if (this.#disposed) return;
     this.#disposed = true;
-    this.#cache = this.#cache.keep(new Uint32Array(0), null);
+    this.#cache = this.#cache.truncate(0);
   }
 
   #check(): void {
@@ -134,8 +145,8 @@ export class ExportedSequence implements Sequence {
     }
   }
 
-  #checkAbilities(block: Block, { logits, taps = [] }: StepOptions): void {
-    const { capabilities } = this.#context;
+  #checkAbilities(block: Block, rows: number, { logits, taps = [] }: StepOptions): void {
+    const { capabilities, noTaps, lastOnly } = this.#context;
     const { parents } = block;
     const denied: readonly (readonly [boolean, string])[] = [
       [block.tokens !== undefined && !capabilities.tokens, "tokens: the graph takes embeddings"],
@@ -147,86 +158,46 @@ export class ExportedSequence implements Sequence {
       ],
       [parents !== undefined && isBranching(parents) && !capabilities.tree, "parents: chains only"],
       [typeof logits === "object" && !capabilities.top, "top: logits are not reduced"],
-      [taps.length > 0, "taps: hidden states are not among the outputs"],
+      [taps.length > 0 && !capabilities.taps, `taps: ${noTaps}`],
+      [lastOnly && rows > 1 && wantsAllRows(logits), "logits: it gives those of the last row only"],
     ];
     const reason = denied.find(([isDenied]) => isDenied)?.[1];
     if (reason !== undefined) throw new InferenceError("unsupported", `exported graph: ${reason}`);
   }
 
-  /** Rotary position of every row. @throws {@link InferenceError} `range` */
-  #positions(block: Block, rows: number): Int32Array {
-    const { maxLength } = this.info;
-    const positions = new Int32Array(rows);
-    for (let i = 0; i < rows; i++) {
-      const parent = block.parents?.[i] ?? i - 1;
-      const before = parent < 0 ? this.#positionOf(this.length + parent) : positions[parent]!;
-      const position = block.positions === undefined ? before + 1 : block.positions[i]!;
-      if (!(position >= 0 && position < maxLength)) {
-        throw new InferenceError(
-          "range",
-          `positions[${i}]: expected a position in [0, ${maxLength}), got ${position}; ` +
-            "a cache policy bounds the length",
-        );
-      }
-      positions[i] = position;
-    }
-    return positions;
-  }
-
-  /** Rotary position of a slot, -1 before the first; on a path of relative positions the slot. */
-  #positionOf(slot: number): number {
+  /**
+   * Rotary position of a cached row, counted from the end, -1 before the first: on a path of relative
+   * positions its slot, unless some row stands at a triple.
+   */
+  #positionOf(row: number): number {
+    const slot = this.length + row;
     const isPath = slot < (this.#open?.start ?? this.length);
-    return slot < 0 || (this.#relative && isPath) ? slot : this.#cache.positions[slot]!;
+    const isSlot = this.#relative && isPath && !this.#cache.hasTriples;
+    return slot < 0 || isSlot ? slot : this.#cache.positions[slot]!;
   }
 
   async #run(
     block: Block,
-    positions: Int32Array,
-    tree: OpenTree | null,
+    places: RowPositions,
     options: StepOptions,
-  ): Promise<StepOutput> {
-    const { chunk } = this.#context;
-    const { logits, signal } = options;
-    const rows = positions.length;
-    if (rows <= chunk || block.parents !== undefined) {
-      return this.#runChunk(block, positions, logits, tree);
-    }
-    const outputs: StepOutput[] = [];
-    for (let from = 0; from < rows; from += chunk) {
-      const to = Math.min(from + chunk, rows);
-      const wanted = to === rows || wantsAll(logits) ? logits : "none";
-      throwIfAborted(signal);
-      const part = sliceBlock(block, from, to);
-      outputs.push(await this.#runChunk(part, positions.subarray(from, to), wanted));
-      if (signal !== undefined) await this.#context.pause();
-    }
-    throwIfAborted(signal);
-    return joinOutputs(outputs);
-  }
-
-  async #runChunk(
-    block: Block,
-    positions: Int32Array,
-    wanted: LogitsWanted,
-    tree: OpenTree | null = null,
+    tree: OpenTree | null,
   ): Promise<StepOutput> {
     const { ort, signature, capabilities, info } = this.#context;
-    const cache = this.#cache;
-    const rows = positions.length;
+    const rows = places.highs.length;
+    const cache = (this.#cache = this.#cache.reserve(rows));
     const { vocabSize } = info;
-    const k = typeof wanted === "object" ? Math.min(wanted.top, vocabSize) : 0;
+    const k = typeof options.logits === "object" ? Math.min(options.logits.top, vocabSize) : 0;
     const feeds = {
-      ...cacheFeeds(ort, cache),
+      ...cache.feeds(ort),
       ...(signature.ids && idFeeds(ort, signature.ids, block.tokens ?? new Uint32Array(rows))),
       ...(signature.embeddings && (await this.#context.embed(block))),
-      ...rowFeeds(ort, signature, cache.length, positions, block.parents, tree),
-      ...logitFeeds(ort, signature, wanted, rows, capabilities.top ? { k, vocabSize } : null),
+      ...rowFeeds(ort, signature, cache.length, places, block.parents, tree),
+      ...logitFeeds(ort, signature, options, rows, capabilities.top ? { k, vocabSize } : null),
     };
-    const presents = signature.cache.map((port) => port.present);
-    const names = [...presents, ...outputNames(signature, wanted)];
-    const { outputs, milliseconds } = await this.#context.run(feeds, names);
-    const grown = presents.map((name) => floatData(outputs[name]!));
-    this.#cache = cache.append(grown, positions);
-    return readExported(outputs, signature, wanted, milliseconds);
+    const fetches = { ...cache.fetches(ort) };
+    for (const name of outputNames(signature, options)) fetches[name] = null;
+    const { outputs, milliseconds } = await this.#context.run(feeds, fetches);
+    this.#cache = cache.append(outputs, places);
+    return readExported(outputs, signature, options, milliseconds);
   }
 }

@@ -22,7 +22,14 @@ export function genaiNames(genai: unknown): (name: string) => string {
   };
 }
 
+/** Whether `genai_config.json` says that past and present are one buffer; null if it does not say. */
+export function sharesBuffer(genai: unknown): boolean | null {
+  const shared = (genai as Config | null)?.search?.past_present_share_buffer;
+  return typeof shared === "boolean" ? shared : null;
+}
+
 interface Config {
+  readonly search?: { readonly past_present_share_buffer?: unknown };
   readonly model?: {
     readonly decoder?: {
       readonly inputs?: Readonly<Record<string, unknown>>;

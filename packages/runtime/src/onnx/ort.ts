@@ -16,7 +16,10 @@ export interface Ort {
 
 /** What running a model needs of a session. */
 export interface RunningSession {
-  run(feeds: Record<string, Tensor>, outputs: readonly string[]): Promise<Record<string, Tensor>>;
+  run(
+    feeds: Record<string, Tensor>,
+    outputs: readonly string[] | Readonly<Record<string, Tensor | null>>,
+  ): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
 }
 

@@ -3,14 +3,14 @@ import { InferenceError } from "@frugal/core";
 import type { RunningSession, Tensor } from "./ort.ts";
 
 /**
- * Runs a session.
+ * Runs a session. Outputs are named, or given a tensor each to be written into, or null.
  *
  * @throws {@link InferenceError} `backend` with ONNX Runtime's reason.
  */
 export async function runSession(
   session: Pick<RunningSession, "run">,
   feeds: Record<string, Tensor>,
-  names: readonly string[],
+  names: readonly string[] | Readonly<Record<string, Tensor | null>>,
 ): Promise<Record<string, Tensor>> {
   try {
     return await session.run(feeds, names);

@@ -5,11 +5,17 @@ import { masked } from "./kv-store.ts";
 /**
  * Number of rows of a block.
  *
+ * @param axes of a position: with 3 a block may give one number per row, or three
  * @throws {@link InferenceError} `shape` if the block has no rows, both kinds of input or neither,
  *   or buffers that disagree; `range` for an id outside the vocabulary or a parent that does not
  *   precede its child or lies before the text.
  */
-export function checkBlock(block: Block, info: ModelInfo, cached: number): number {
+export function checkBlock(
+  block: Block,
+  info: ModelInfo,
+  cached: number,
+  axes: 1 | 3 = info.rope?.axes ?? 1,
+): number {
   const { tokens, embeddings, parents, positions } = block;
   if ((tokens === undefined) === (embeddings === undefined)) {
     const got = tokens === undefined ? "neither" : "both";
@@ -30,10 +36,9 @@ export function checkBlock(block: Block, info: ModelInfo, cached: number): numbe
       );
     }
   }
-  const triples = info.rope?.axes === 3 ? 3 * rows : rows;
   for (const [name, values, most] of [
     ["parents", parents, rows],
-    ["positions", positions, triples],
+    ["positions", positions, axes * rows],
   ] as const) {
     if (values === undefined || values.length === rows || values.length === most) continue;
     const expected = most === rows ? `${rows}` : `${rows} or ${most}`;

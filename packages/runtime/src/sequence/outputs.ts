@@ -37,6 +37,11 @@ export function checkLogits(
   }
 }
 
+/** Whether logits of every row are wanted. */
+export function wantsAllRows(wanted: LogitsWanted): boolean {
+  return wanted === "all" || (typeof wanted === "object" && wanted.rows !== "last");
+}
+
 /** Requests whose tensors are kept: a generation alternates between a handful. */
 const keptRequests = 64;
 
@@ -57,7 +62,7 @@ export class LogitFeeds {
 
   /** Tensors for a block of `rows`. */
   for(wanted: LogitsWanted, rows: number): Record<string, Tensor> {
-    const last = wanted === "none" || wanted === "last" || wantsLast(wanted);
+    const last = !wantsAllRows(wanted);
     const top = typeof wanted === "object" ? Math.min(wanted.top, this.#vocabSize) : 0;
     const request = `${rows} ${last} ${top}`;
     let feeds = this.#kept.get(request);
@@ -78,10 +83,6 @@ export class LogitFeeds {
       top_k: new Tensor("int64", BigInt64Array.of(BigInt(Math.max(top, 1))), [1]),
     };
   }
-}
-
-function wantsLast(wanted: LogitsWanted): boolean {
-  return typeof wanted === "object" && wanted.rows === "last";
 }
 
 /** Names of the outputs to fetch: what is not fetched is not copied. */
@@ -127,8 +128,8 @@ export function readStep(
   };
 }
 
-/** A copy, so that the other rows need not be kept or sent along. */
-function lastRow({ data, rows, cols }: Matrix): Matrix {
+/** The last row: a copy, so that the other rows need not be kept or sent along. */
+export function lastRow({ data, rows, cols }: Matrix): Matrix {
   return { data: data.slice((rows - 1) * cols), rows: 1, cols };
 }
 

@@ -2,7 +2,6 @@ import {
   type Block,
   type Capabilities,
   InferenceError,
-  type LogitsWanted,
   type ModelInfo,
   samePrefix,
   type Sequence,
@@ -24,14 +23,13 @@ import type { PolicyState } from "./policies/policy-state.ts";
 import {
   checkLogits,
   type HeadVocabulary,
-  joinOutputs,
   type LogitFeeds,
   logitOutputs,
   readStep,
 } from "./outputs.ts";
 import { placeRows, type RowPositions, slicePlaces } from "./place-rows.ts";
-import { checkScores, rowsWithin, type ScoreReader } from "./score-reader.ts";
-import { sliceBlock } from "./slice-block.ts";
+import { runChunks } from "./run-chunks.ts";
+import { checkScores, type ScoreReader } from "./score-reader.ts";
 
 /** What the sequences of one model share. */
 export interface SequenceContext extends CacheContext {
@@ -174,42 +172,25 @@ export class SegmentedSequence implements Sequence {
     return slot < 0 || isNumbered ? slot : store.positions[slot]!;
   }
 
-  async #run(
+  #run(
     block: Block,
     places: RowPositions,
     tree: OpenTree | null,
     options: StepOptions,
   ): Promise<StepOutput> {
-    const rows = places.highs.length;
-    if (rows <= this.#chunkRows() || block.parents !== undefined) {
-      return this.#runChunk(block, places, options.logits, options, tree);
-    }
-    const outputs: StepOutput[] = [];
-    for (let from = 0, to = 0; from < rows; from = to) {
-      to = Math.min(from + this.#chunkRows(), rows);
-      const part = sliceBlock(block, from, to);
-      const wanted = to === rows || wantsAllRows(options.logits) ? options.logits : "none";
-      const { attention } = options;
-      const full = attention === undefined ? {} : { attention };
-      const taps = to === rows || options.tapRows !== "last" ? options : full;
-      const scores = rowsWithin(options.scores, from, to);
-      throwIfAborted(options.signal);
-      const run = { ...taps, ...scores };
-      outputs.push(await this.#runChunk(part, slicePlaces(places, from, to), wanted, run));
-      if (options.signal !== undefined) await this.#context.pause();
-    }
-    throwIfAborted(options.signal);
-    const joined = joinOutputs(outputs);
-    const scores = outputs.flatMap((output) => output.scores ?? []);
-    return scores.length === 0 ? joined : { ...joined, scores: this.#context.scores!.join(scores) };
+    return runChunks(block, places.highs.length, options, {
+      chunkRows: () => this.#chunkRows(),
+      pause: () => this.#context.pause(),
+      run: (part, from, to, own) => this.#runChunk(part, slicePlaces(places, from, to), own, tree),
+      joinScores: (parts) => this.#context.scores!.join(parts),
+    });
   }
 
   async #runChunk(
     block: Block,
     { highs, lows, triples }: RowPositions,
-    wanted: LogitsWanted,
-    { taps = [], tapRows = "all", attention, scores = noRows }: ChunkOptions,
-    tree: OpenTree | null = null,
+    { logits: wanted, taps = [], tapRows = "all", attention, scores = noRows }: StepOptions,
+    tree: OpenTree | null,
   ): Promise<StepOutput> {
     const {
       feeds: pool,
@@ -294,11 +275,4 @@ function checkInPlace(slots: Uint32Array, { length, positions }: KvStore): void 
   }
 }
 
-/** What of a step's options a chunk of it is run with. */
-type ChunkOptions = Pick<StepOptions, "taps" | "tapRows" | "attention" | "scores">;
-
 const noRows = /* @__PURE__ */ new Uint32Array(0);
-
-function wantsAllRows(wanted: LogitsWanted): boolean {
-  return wanted === "all" || (typeof wanted === "object" && wanted.rows !== "last");
-}
