@@ -1,5 +1,11 @@
 import { InferenceError, type LanguageModel } from "@frugal/core";
-import { createLanguageModel, type LoadProgress, modelInfo, selfTest } from "@frugal/runtime";
+import {
+  createLanguageModel,
+  type LoadProgress,
+  modelInfo,
+  type RunningSession,
+  selfTest,
+} from "@frugal/runtime";
 
 import { checkDevice, type Device } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
@@ -30,11 +36,13 @@ export async function loadEngine(
   const small = modelInfo(plan.config, plan.part).parameters < singleThreadParameters;
   const oneThread = small || device === "webgpu";
   configureOrt(ort, scripts, engine.threads ?? (oneThread ? 1 : 0));
-  const session = inTurn(ort, await createSession(ort, plan, device));
+  const session = await createSession(ort, plan.graph, plan, device);
+  const { moveRows } = plan;
   const run = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
     ...(scores === undefined ? {} : { scores }),
+    ...(moveRows && { moveRows: await createSession(ort, moveRows, plan, device) }),
     clock: () => performance.now(),
     pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
   };
@@ -50,14 +58,21 @@ export async function loadEngine(
   return model;
 }
 
-async function createSession(ort: OrtWeb, { graph, weights }: GraphPlan, device: Device) {
+async function createSession(
+  ort: OrtWeb,
+  graph: Uint8Array,
+  { weights, onDevice }: GraphPlan,
+  device: Device,
+): Promise<RunningSession> {
   try {
+    const stays = onDevice.map((name) => [name, "gpu-buffer"] as const);
     const options = {
       executionProviders: [device],
       externalData: [...weights],
+      preferredOutputLocation: Object.fromEntries(stays),
       logSeverityLevel: 3,
     } as const;
-    return await takeTurn(ort, () => ort.InferenceSession.create(graph, options));
+    return inTurn(ort, await takeTurn(ort, () => ort.InferenceSession.create(graph, options)));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

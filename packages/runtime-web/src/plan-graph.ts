@@ -1,4 +1,9 @@
-import { type LoadProgress, type ModelConfig, type ModelPart, planDecoder } from "@frugal/runtime";
+import {
+  type DecoderPlan,
+  type LoadProgress,
+  type ModelConfig,
+  planDecoder,
+} from "@frugal/runtime";
 
 import type { EngineOptions } from "./engine-start.ts";
 import type { WholeFiles } from "./files/open-files.ts";
@@ -6,11 +11,8 @@ import { openCheckpoint, type WeightFile } from "./open-checkpoint.ts";
 import { widenWeights } from "./widen-weights.ts";
 
 /** A graph that is ready to be loaded. */
-export interface GraphPlan {
+export interface GraphPlan extends DecoderPlan {
   readonly config: ModelConfig;
-  /** What of `config` the graph holds. */
-  readonly part: ModelPart;
-  readonly graph: Uint8Array;
   readonly weights: readonly WeightFile[];
 }
 
@@ -23,5 +25,6 @@ export async function planGraph(
   const opened = await openCheckpoint(files, options, onProgress);
   const onGpu = options.device === "webgpu";
   const { config, checkpoint, files: weights } = onGpu ? widenWeights(opened) : opened;
-  return { config, ...planDecoder(config, checkpoint, options), weights };
+  const plan = planDecoder(config, checkpoint, { ...options, keepsOutputs: onGpu });
+  return { config, ...plan, weights };
 }

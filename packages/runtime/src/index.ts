@@ -53,7 +53,7 @@ export {
   type VisionEncoder,
 } from "./exported/vision-encoder.ts";
 export type { AttentionProfile } from "./graph/attention/attention-profile.ts";
-export { groupedQueryAttention } from "./graph/attention/grouped-query.ts";
+export { groupedQueryAttention, sharedAttention } from "./graph/attention/grouped-query.ts";
 export { segmentedAttention, selectiveAttention } from "./graph/attention/segmented.ts";
 export type { OperatorSet } from "./graph/product.ts";
 export { convertGguf } from "./gguf/convert-gguf.ts";
@@ -61,6 +61,7 @@ export { dequantizeGguf, type GgufBlockType, repackGguf } from "./gguf/gguf-bloc
 export { type GgufFile, type GgufModel, readGguf } from "./gguf/read-gguf.ts";
 export { type DecoderOptions, type DecoderPlan, planDecoder } from "./graph/plan-decoder.ts";
 export { buildDecoder, type LayerRange } from "./graph/decoder.ts";
+export { buildMoveRows } from "./graph/move-rows.ts";
 export { buildKangarooAdapter } from "./graph/kangaroo-adapter.ts";
 export { buildProbe } from "./graph/probe.ts";
 export type {

@@ -14,15 +14,19 @@ import { type ModelPart, wholeModel } from "./architectures/model-part.ts";
 import { countParameters } from "./architectures/projections.ts";
 import type { ModelConfig } from "./load/model-config.ts";
 import type { Rotary } from "./load/rope-config.ts";
-import type { Ort, RunningSession } from "./onnx/ort.ts";
+import type { Fetches, Ort, RunningSession, Tensor } from "./onnx/ort.ts";
 import { runSession } from "./onnx/run-session.ts";
 import { attentionRules, keyFrequencies } from "./sequence/attention-rules.ts";
 import { BlockFeedsPool } from "./sequence/block-feeds.ts";
+import { DeviceCache } from "./sequence/device-cache.ts";
+import { DeviceMemory } from "./sequence/device-memory.ts";
+import { HostCache } from "./sequence/host-cache.ts";
 import { KvStore } from "./sequence/kv-store.ts";
 import { LogitFeeds } from "./sequence/outputs.ts";
 import { ScoreReader } from "./sequence/score-reader.ts";
 import { createPolicyState, pageSizeOf } from "./sequence/policies/policy-state.ts";
 import { SegmentedSequence, type SequenceContext } from "./sequence/segmented-sequence.ts";
+import type { CacheContext } from "./sequence/sequence-cache.ts";
 
 /** How {@link createLanguageModel} runs a graph. */
 export interface RunOptions {
@@ -36,11 +40,16 @@ export interface RunOptions {
   readonly attention?: AttentionPolicy;
   /** The scores that the graph was built to report. */
   readonly scores?: ScoreKind;
+  /**
+   * A session of the graph of {@link buildMoveRows}, where the model's attends with
+   * {@link sharedAttention}: the cache then stays on the device. Owned like the model's.
+   */
+  readonly moveRows?: RunningSession;
 }
 
 /**
- * A {@link LanguageModel} over a session of a graph with segmented attention, of a whole model or of
- * a part of it. The layers of a part count from 0: its taps are the states between them.
+ * A {@link LanguageModel} over a session of a graph with segmented or shared attention, of a whole
+ * model or of a part of it. The layers of a part count from 0: its taps are the states between them.
  *
  * Owns the session: `dispose` releases it. Runs of all its sequences go through one session, in the
  * order of the calls.
@@ -65,38 +74,55 @@ export function createLanguageModel(
     ...(hasHead ? {} : { head: false, top: false }),
   };
   const { from, to } = part.range;
-  const numbers = Array.from({ length: to - from }, (_, layer) => from + layer);
   const rules = attentionRules(config.attentionKinds);
   const ids = config.features?.vocabulary ?? null;
   let disposed: Promise<void> | null = null;
+  /** Settles when the last run does; runs end in the order of the calls. */
+  let idle: Promise<unknown> = Promise.resolve();
+  const run = async (of: RunningSession, feeds: Record<string, Tensor>, fetches: Fetches) => {
+    if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
+    const running = runSession(of, feeds, fetches);
+    idle = running.catch(() => {});
+    return running.catch((error: unknown) => {
+      if (disposed === null) throw error;
+      throw new InferenceError("state", "model: disposed during the step", { cause: error });
+    });
+  };
+  const cache: CacheContext = { ort, info, rules, firstLayer: from };
+  const { moveRows } = options;
+  const memory =
+    moveRows === undefined
+      ? null
+      : new DeviceMemory(cache, (feeds, fetches) => run(moveRows, feeds, fetches));
   const context: SequenceContext = {
-    ort,
-    info,
+    ...cache,
     capabilities,
-    rules,
     keyFrequencies: keyFrequencies(config, rules)?.slice(from, to) ?? null,
     chunk: options.chunk ?? 256,
     feeds: new BlockFeedsPool(ort, info, rules, {
       ids: part.tokens,
       positions: part.tokens && config.learnedPositions,
+      blockBias: memory === null,
     }),
     logitFeeds: hasHead ? new LogitFeeds(ort, ids?.length ?? info.vocabSize) : null,
     scores: scores === undefined ? null : new ScoreReader(ort, info, scores, to - 1),
     features: config.features,
     vocabulary: ids && { ids, size: info.vocabSize },
-    firstLayer: from,
-    newKeys: numbers.map((layer) => `new.${layer}.key`),
-    newValues: numbers.map((layer) => `new.${layer}.value`),
     pause: options.pause,
-    async run(feeds, names) {
-      if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
+    async run(feeds, fetches) {
       const start = options.clock();
-      const outputs = await runSession(session, feeds, names).catch((error: unknown) => {
-        if (disposed === null) throw error;
-        throw new InferenceError("state", "model: disposed during the step", { cause: error });
-      });
+      const outputs = await run(session, feeds, fetches);
       return { outputs, milliseconds: options.clock() - start };
     },
+  };
+  /** What is on the device goes first, then what put it there. */
+  const end = async (): Promise<void> => {
+    if (memory !== null) {
+      await idle;
+      memory.release();
+      await moveRows?.release();
+    }
+    await session.release();
   };
   return {
     info,
@@ -106,11 +132,13 @@ export function createLanguageModel(
     }: SequenceOptions = {}): Promise<Sequence> {
       if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
       const state = policy === undefined ? null : createPolicyState(ort, info, policy);
-      const store = new KvStore(info, policy === undefined ? 1 : pageSizeOf(policy));
-      return new SegmentedSequence(context, positions === "cache-relative", store, state);
+      const place = () => new KvStore(info, policy === undefined ? 1 : pageSizeOf(policy));
+      const kept =
+        memory === null ? new HostCache(cache, place()) : new DeviceCache({ ...cache, memory });
+      return new SegmentedSequence(context, positions === "cache-relative", kept, state);
     },
     async dispose() {
-      disposed ??= session.release();
+      disposed ??= end();
       await disposed;
     },
   };

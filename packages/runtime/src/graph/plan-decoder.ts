@@ -4,12 +4,14 @@ import { layersOf, type ModelPart } from "../architectures/model-part.ts";
 import type { ModelConfig } from "../load/model-config.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { AttentionProfile } from "./attention/attention-profile.ts";
+import { sharedAttention } from "./attention/grouped-query.ts";
 import {
   reportingAttention,
   segmentedAttention,
   selectiveAttention,
 } from "./attention/segmented.ts";
 import { buildDecoder } from "./decoder.ts";
+import { buildMoveRows } from "./move-rows.ts";
 
 /** What an adapter's options say about the graph. */
 export interface DecoderOptions {
@@ -21,12 +23,18 @@ export interface DecoderOptions {
   readonly scores?: ScoreKind;
   /** False leaves out the head, of a range whose logits nobody asks for. */
   readonly head?: boolean;
+  /** Whether outputs can stay on the device, and be written in place; then the cache does. */
+  readonly keepsOutputs?: boolean;
 }
 
 /** A graph, and what of the model it holds. */
 export interface DecoderPlan {
   readonly part: ModelPart;
   readonly graph: Uint8Array;
+  /** The graph that moves rows of the cache where that is on the device, see {@link buildMoveRows}. */
+  readonly moveRows: Uint8Array | null;
+  /** Outputs of both graphs that stay on the device. */
+  readonly onDevice: readonly string[];
 }
 
 /**
@@ -44,12 +52,21 @@ export function planDecoder(
   const { layers = [0], head = true } = options;
   const part = layersOf({ ...rangeOf(layers, config.layers), head });
   const operators = options.device === "webgpu" ? "portable" : "cpu";
-  const graph = buildDecoder(config, checkpoint, profileOf(options, part), part.range, operators);
-  return { part, graph };
+  const profile = profileOf(options, part);
+  const graph = buildDecoder(config, checkpoint, profile, part.range, operators);
+  if (profile !== sharedAttention) return { part, graph, moveRows: null, onDevice: [] };
+  const { from, to } = part.range;
+  const onDevice = Array.from({ length: to - from }, (_, layer) => `present.${from + layer}`);
+  return {
+    part,
+    graph,
+    moveRows: buildMoveRows(config, part.range),
+    onDevice: onDevice.flatMap((name) => [`${name}.key`, `${name}.value`]),
+  };
 }
 
 function profileOf(
-  { attention, layers, scores }: DecoderOptions,
+  { attention, layers, scores, keepsOutputs = false }: DecoderOptions,
   { range }: ModelPart,
 ): AttentionProfile {
   if (scores !== undefined && scores !== "attention" && scores !== "logits") {
@@ -57,7 +74,8 @@ function profileOf(
     throw new InferenceError("range", `scores: expected "attention" or "logits", got ${got}`);
   }
   if (attention === undefined) {
-    return scores === undefined ? segmentedAttention : reportingAttention(scores, range.to - 1);
+    if (scores !== undefined) return reportingAttention(scores, range.to - 1);
+    return keepsOutputs ? sharedAttention : segmentedAttention;
   }
   if (scores !== undefined) {
     throw new InferenceError("unsupported", `attention: ${attention.kind} beside scores`);

@@ -14,11 +14,14 @@ export interface Ort {
   };
 }
 
+/** Outputs to fetch, by name: into a tensor on a device, or, where null, into a new one. */
+export type Fetches = Readonly<Record<string, Tensor | null>>;
+
 /** What running a model needs of a session. */
 export interface RunningSession {
   run(
     feeds: Record<string, Tensor>,
-    outputs: readonly string[] | Readonly<Record<string, Tensor | null>>,
+    outputs: readonly string[] | Fetches,
   ): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
-import type { RunningSession, Tensor } from "./ort.ts";
+import type { Fetches, RunningSession, Tensor } from "./ort.ts";
 
 /**
  * Runs a session. Outputs are named, or given a tensor each to be written into, or null.
@@ -10,10 +10,10 @@ import type { RunningSession, Tensor } from "./ort.ts";
 export async function runSession(
   session: Pick<RunningSession, "run">,
   feeds: Record<string, Tensor>,
-  names: readonly string[] | Readonly<Record<string, Tensor | null>>,
+  outputs: readonly string[] | Fetches,
 ): Promise<Record<string, Tensor>> {
   try {
-    return await session.run(feeds, names);
+    return await session.run(feeds, outputs);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

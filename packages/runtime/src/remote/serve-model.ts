@@ -37,6 +37,8 @@ function answerCalls(
   post: (response: Response, transfer?: ArrayBuffer[]) => void,
 ): void {
   const sequences = new Map<number, Sequence>();
+  /** By sequence, the end of its last keep: the other side goes on without waiting for it. */
+  const kept = new Map<number, Promise<unknown>>();
   const running = new Map<number, { aborted: boolean }>();
   let created = 0;
 
@@ -51,12 +53,18 @@ function answerCalls(
       await model.dispose();
       return {};
     }
+    while (kept.has(call.sequence)) await kept.get(call.sequence);
     const sequence = sequences.get(call.sequence);
     if (sequence === undefined) {
       throw new InferenceError("state", `sequence ${call.sequence}: used after dispose`);
     }
     if (call.kind === "fork") return add(await sequence.fork());
-    if (call.kind === "keep") await sequence.keep(call.positions);
+    if (call.kind === "keep") {
+      const keep = sequence.keep(call.positions);
+      const end = keep.catch(() => {}).finally(() => kept.delete(call.sequence));
+      kept.set(call.sequence, end);
+      await keep;
+    }
     if (call.kind === "dispose-sequence") {
       await sequence.dispose();
       sequences.delete(call.sequence);

@@ -25,6 +25,8 @@ export interface BlockFeeds {
 interface TakenInputs {
   readonly ids: boolean;
   readonly positions: boolean;
+  /** A mask of the block alone. */
+  readonly blockBias: boolean;
 }
 
 /** Block sizes whose buffers are kept: drafts are short, prefill chunks come in one size. */
@@ -89,10 +91,12 @@ export class BlockFeedsPool {
       const half = rule.rotation?.frequencies.length ?? 0;
       const cos = new Float32Array(rows * half);
       const sin = new Float32Array(rows * half);
-      const blockBias = new Float32Array(biasRows * rows);
+      const blockBias = new Float32Array(this.#takes.blockBias ? biasRows * rows : 0);
       tensors[`cos.${kind}`] = new Tensor("float32", cos, [rows, half]);
       tensors[`sin.${kind}`] = new Tensor("float32", sin, [rows, half]);
-      tensors[`block_bias.${kind}`] = new Tensor("float32", blockBias, [1, 1, biasRows, rows]);
+      if (this.#takes.blockBias) {
+        tensors[`block_bias.${kind}`] = new Tensor("float32", blockBias, [1, 1, biasRows, rows]);
+      }
       return { rule, cos, sin, blockBias };
     });
     return { ids, positions, kinds, tensors };
@@ -109,6 +113,7 @@ export function fillBlock(
   feeds.positions.set(positions);
   for (const { rule, cos, sin, blockBias } of feeds.kinds) {
     if (rule.rotation !== null) fillRotary(rule.rotation, positions, cos, sin, triples);
+    if (blockBias.length === 0) continue;
     fillBlockBias(parents, positions.length, blockBias);
     if (rule.window !== null) narrowBlockBias(positions, rule.window, blockBias);
   }

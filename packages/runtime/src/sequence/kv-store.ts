@@ -1,6 +1,6 @@
 import { checkSlots } from "./check-slots.ts";
-import { closeGaps } from "./close-gaps.ts";
 import { rotateKey } from "./rotary.ts";
+import { SlotPositions } from "./slot-positions.ts";
 
 /** Dimensions of a cache. */
 export interface KvShape {
@@ -49,11 +49,7 @@ export class KvStore {
   readonly #shape: KvShape;
   readonly #multiple: number;
   #buffers: KvBuffers;
-  #length = 0;
-  #positions = new Int32Array(0);
-  /** Smallest numbers of the rows' positions; null while every row's position is one number. */
-  #lows: Int32Array | null = null;
-  #ranks = new Int32Array(0);
+  #rows = new SlotPositions();
   #bias = new Float32Array(0);
   #disposed = false;
 
@@ -63,12 +59,11 @@ export class KvStore {
     this.#multiple = leastCommonMultiple(slotMultiple, pageSize);
     const firstCapacity = Math.ceil(leastCapacity / this.#multiple) * this.#multiple;
     this.#buffers = allocate(shape, firstCapacity);
-    this.#positions = new Int32Array(firstCapacity);
     this.#bias = new Float32Array(firstCapacity).fill(masked);
   }
 
   get length(): number {
-    return this.#length;
+    return this.#rows.length;
   }
 
   get capacity(): number {
@@ -93,12 +88,12 @@ export class KvStore {
    * its largest number.
    */
   get positions(): Int32Array {
-    return this.#positions.subarray(0, this.#length);
+    return this.#rows.highs;
   }
 
   /** Whether a row stands at a triple of unequal numbers. */
   get hasTriples(): boolean {
-    return this.#lows !== null;
+    return this.#rows.hasTriples;
   }
 
   /**
@@ -113,30 +108,27 @@ export class KvStore {
     lows: Int32Array | null = null,
   ): void {
     const { layers, kvHeads, headDim } = this.#shape;
+    const start = this.length;
     this.#makeRoom(positions.length);
     const { capacity } = this.#buffers;
     const width = positions.length * headDim;
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < kvHeads; head++) {
-        const to = (head * capacity + this.#length) * headDim;
+        const to = (head * capacity + start) * headDim;
         const from = head * width;
         this.keys[layer]!.set(keys[layer]!.subarray(from, from + width), to);
         this.values[layer]!.set(values[layer]!.subarray(from, from + width), to);
       }
     }
-    this.#positions.set(positions, this.#length);
-    if (lows !== null) this.#lows ??= this.#positions.slice();
-    this.#lows?.set(lows ?? positions, this.#length);
-    this.#setLength(this.#length + positions.length);
+    this.#rows.append(positions, lows);
+    this.#mask(start);
   }
 
   /** Forgets every slot from `length` on. */
   truncate(length: number): void {
-    this.#setLength(length);
-    const { positions } = this;
-    if (this.#lows?.every((low, slot) => slot >= length || low === positions[slot])) {
-      this.#lows = null;
-    }
+    const before = this.length;
+    this.#rows.truncate(length);
+    this.#mask(before);
   }
 
   /**
@@ -147,20 +139,16 @@ export class KvStore {
    * @throws {@link InferenceError} `range` unless the slots are ascending and inside `[0, length)`.
    */
   keep(slots: Uint32Array, frequencies: KeyFrequencies | null): void {
-    const still = checkSlots(slots, this.#length);
-    const rest = slots.length;
-    let stale = still;
-    if (frequencies !== null) {
-      if (this.#lows !== null) this.#rank(slots, this.#lows);
-      stale = 0;
-      while (stale < still && this.#positions[stale] === this.#target(stale)) stale++;
-    }
-    if (stale < rest) {
+    const still = checkSlots(slots, this.length);
+    const turns = frequencies === null ? null : this.#rows.turnsOf(slots);
+    if (still < slots.length || turns !== null) {
       if (this.#buffers.owners > 1) this.#move(this.#buffers.capacity);
-      if (still < rest) this.#gather(slots, still);
-      if (frequencies !== null) this.#renumber(stale, rest, frequencies);
+      if (still < slots.length) this.#gather(slots, still);
+      if (turns !== null) this.#turn(turns, frequencies!);
     }
-    this.truncate(rest);
+    const before = this.length;
+    this.#rows.keep(slots, turns);
+    this.#mask(before);
   }
 
   /** A store with the same content. */
@@ -168,9 +156,7 @@ export class KvStore {
     const copy = new KvStore(this.#shape, this.#multiple);
     this.#buffers.owners++;
     copy.#buffers = this.#buffers;
-    copy.#length = this.#length;
-    copy.#positions = this.#positions.slice();
-    copy.#lows = this.#lows?.slice() ?? null;
+    copy.#rows = this.#rows.fork();
     copy.#bias = this.#bias.slice();
     return copy;
   }
@@ -181,15 +167,13 @@ export class KvStore {
     this.#disposed = true;
     this.#buffers.owners--;
     this.#buffers = allocate(this.#shape, 0);
-    this.#positions = new Int32Array(0);
-    this.#lows = null;
     this.#bias = new Float32Array(0);
-    this.#length = 0;
+    this.#rows.truncate(0);
   }
 
   /** Buffers of its own with room for `count` more rows. */
   #makeRoom(count: number): void {
-    const needed = this.#length + count;
+    const needed = this.length + count;
     let { capacity } = this.#buffers;
     if (capacity < needed) {
       const grown = Math.max(needed, capacity * growth);
@@ -198,11 +182,11 @@ export class KvStore {
     if (capacity !== this.#buffers.capacity || this.#buffers.owners > 1) this.#move(capacity);
   }
 
-  #setLength(length: number): void {
-    const before = this.#length;
+  /** Brings the mask up to date, and clears what was dropped. */
+  #mask(before: number): void {
+    const { length } = this;
     this.#bias.fill(0, before, length);
     this.#bias.fill(masked, length, before);
-    this.#length = length;
     if (length < before) this.#clear(length, before);
   }
 
@@ -235,22 +219,14 @@ export class KvStore {
       for (const [layer, from] of old[side].entries()) {
         for (let head = 0; head < kvHeads; head++) {
           const start = head * old.capacity * headDim;
-          const rows = from.subarray(start, start + this.#length * headDim);
+          const rows = from.subarray(start, start + this.length * headDim);
           next[side][layer]!.set(rows, head * capacity * headDim);
         }
       }
     }
     old.owners--;
     this.#buffers = next;
-    this.#positions = this.#resized(this.#positions, capacity);
-    if (this.#lows !== null) this.#lows = this.#resized(this.#lows, capacity);
-    this.#bias = new Float32Array(capacity).fill(masked, this.#length);
-  }
-
-  #resized(values: Int32Array, capacity: number): Int32Array<ArrayBuffer> {
-    const resized = new Int32Array(capacity);
-    resized.set(values.subarray(0, this.#length));
-    return resized;
+    this.#bias = new Float32Array(capacity).fill(masked, this.length);
   }
 
   /** Moves rows down to their new slots, front to back, so that none is overwritten unread. */
@@ -266,32 +242,15 @@ export class KvStore {
         });
       }
     }
-    for (let slot = from; slot < slots.length; slot++) {
-      this.#positions[slot] = this.#positions[slots[slot]!]!;
-      if (this.#lows !== null) this.#lows[slot] = this.#lows[slots[slot]!]!;
-    }
   }
 
-  #rank(slots: Uint32Array, lows: Int32Array): void {
-    let end = 0;
-    for (const position of this.positions) end = Math.max(end, position + 1);
-    if (this.#ranks.length <= end) this.#ranks = new Int32Array(2 * end + 1);
-    closeGaps(slots, lows, this.#positions, this.#ranks);
-  }
-
-  /** Where the row that is now in `slot` belongs. */
-  #target(slot: number): number {
-    return this.#lows === null ? slot : this.#ranks[this.#positions[slot]!]!;
-  }
-
-  /** Rotates the keys of slots `[from, to)` to where they belong. */
-  #renumber(from: number, to: number, frequencies: KeyFrequencies): void {
+  /** Rotates the key of every slot by as many positions. */
+  #turn(by: Int32Array, frequencies: KeyFrequencies): void {
     const { kvHeads, headDim } = this.#shape;
     const { capacity } = this.#buffers;
     let turns = new Map<Float64Array | null, Turn>();
     let known = 0;
-    for (let slot = from; slot < to; slot++) {
-      const delta = this.#target(slot) - this.#positions[slot]!;
+    for (const [slot, delta] of by.entries()) {
       if (delta === 0) continue;
       // Evicted spans shift whole runs of rows by the same distance.
       if (delta !== known) turns = turnsBy(delta, frequencies);
@@ -303,8 +262,6 @@ export class KvStore {
           rotateKey(key, (head * capacity + slot) * headDim, turn.cos, turn.sin);
         }
       }
-      this.#positions[slot]! += delta;
-      if (this.#lows !== null) this.#lows[slot]! += delta;
     }
   }
 }

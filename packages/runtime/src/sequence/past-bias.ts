@@ -9,7 +9,7 @@ import { fillPastBias, type OpenTree } from "./open-tree.ts";
  * before it. Cost: O(s group capacity).
  */
 export function pastBias(
-  store: KvStore,
+  store: Pick<KvStore, "capacity" | "length" | "positions" | "bias">,
   tree: OpenTree | null,
   positions: Int32Array,
   window: number | null,

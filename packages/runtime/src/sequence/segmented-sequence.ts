@@ -11,13 +11,13 @@ import {
 } from "@frugal/core";
 
 import type { FeatureConfig } from "../load/model-config.ts";
-import type { Tensor } from "../onnx/ort.ts";
+import type { Fetches, Tensor } from "../onnx/ort.ts";
 import { checkBlock } from "./block.ts";
 import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
-import { type CacheContext, CacheFeeds } from "./cache-feeds.ts";
 import { checkSlots } from "./check-slots.ts";
 import { checkFeatures, featureFeeds } from "./feature-feeds.ts";
-import { type KeyFrequencies, KvStore } from "./kv-store.ts";
+import type { HostCache } from "./host-cache.ts";
+import type { KeyFrequencies } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import type { PolicyState } from "./policies/policy-state.ts";
 import {
@@ -30,6 +30,7 @@ import {
 import { placeRows, type RowPositions, slicePlaces } from "./place-rows.ts";
 import { runChunks } from "./run-chunks.ts";
 import { checkScores, type ScoreReader } from "./score-reader.ts";
+import type { CacheContext, NewRows, SequenceCache } from "./sequence-cache.ts";
 
 /** What the sequences of one model share. */
 export interface SequenceContext extends CacheContext {
@@ -47,25 +48,21 @@ export interface SequenceContext extends CacheContext {
   readonly features: FeatureConfig | undefined;
   /** What the logits are for, where not for every id. */
   readonly vocabulary: HeadVocabulary | null;
-  /** Names of the outputs that hold new rows, by layer. */
-  readonly newKeys: readonly string[];
-  readonly newValues: readonly string[];
   /** Lets pending events through, among them the one that aborts: a run blocks its thread. */
   pause(): Promise<void>;
   /** Runs the graph; rejects with `state` once the model is disposed. */
   run(
     feeds: Record<string, Tensor>,
-    outputs: readonly string[],
+    outputs: Fetches,
   ): Promise<{ readonly outputs: Record<string, Tensor>; readonly milliseconds: number }>;
 }
 
-/** A {@link Sequence} over a graph with segmented attention: the cache is in JavaScript memory. */
+/** A {@link Sequence} over a graph and a cache of the kind that the graph reads. */
 export class SegmentedSequence implements Sequence {
   readonly #context: SequenceContext;
   readonly #relative: boolean;
-  readonly #store: KvStore;
+  readonly #cache: SequenceCache;
   readonly #policy: PolicyState | null;
-  readonly #cacheFeeds: CacheFeeds;
   /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
@@ -74,14 +71,13 @@ export class SegmentedSequence implements Sequence {
   constructor(
     context: SequenceContext,
     relative: boolean,
-    store: KvStore,
+    cache: SequenceCache,
     policy: PolicyState | null,
   ) {
     this.#context = context;
     this.#relative = relative;
-    this.#store = store;
+    this.#cache = cache;
     this.#policy = policy;
-    this.#cacheFeeds = new CacheFeeds(context, store);
   }
 
   get info(): ModelInfo {
@@ -93,7 +89,7 @@ export class SegmentedSequence implements Sequence {
   }
 
   get length(): number {
-    return this.#store.length;
+    return this.#cache.length;
   }
 
   async step(block: Block, options: StepOptions): Promise<StepOutput> {
@@ -102,7 +98,7 @@ export class SegmentedSequence implements Sequence {
       const message = "step: the cache holds branches; call keep first, or give parents";
       throw new InferenceError("state", message);
     }
-    const start = this.#store.length;
+    const start = this.#cache.length;
     const rows = checkBlock(block, this.info, start);
     if (block.tokens !== undefined && !this.capabilities.tokens) {
       const message = "block: expected hidden states as embeddings, got tokens";
@@ -121,42 +117,52 @@ export class SegmentedSequence implements Sequence {
       this.#open = tree;
       return output;
     } catch (error) {
-      const kept = Math.min(start, this.#store.length);
-      this.#store.truncate(kept);
+      const kept = Math.min(start, this.#cache.length);
+      this.#cache.truncate(kept);
       this.#policy?.keep(kept, kept);
       throw error;
     } finally {
-      this.#busy = false;
+      this.#settle();
     }
   }
 
   async keep(positions: Uint32Array): Promise<void> {
     this.#check();
     const frequencies = this.#relative ? this.#context.keyFrequencies : null;
-    if (this.#relative && frequencies === null) checkInPlace(positions, this.#store);
+    if (this.#relative && frequencies === null) checkInPlace(positions, this.#cache);
     this.#policy?.keep(samePrefix(positions), positions.length);
-    this.#store.keep(positions, frequencies);
+    this.#busy = true;
+    try {
+      await this.#cache.keep(positions, frequencies);
+    } finally {
+      this.#settle();
+    }
     if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
   }
 
   async fork(): Promise<Sequence> {
     this.#check();
     const policy = this.#policy?.fork() ?? null;
-    const copy = new SegmentedSequence(this.#context, this.#relative, this.#store.fork(), policy);
+    const copy = new SegmentedSequence(this.#context, this.#relative, this.#cache.fork(), policy);
     copy.#open = this.#open;
     return copy;
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true;
-    this.#store.dispose();
-    this.#cacheFeeds.clear();
+    if (!this.#busy) this.#cache.dispose();
+  }
+
+  /** Ends a call; what was disposed meanwhile, lets go of its buffers now. */
+  #settle(): void {
+    this.#busy = false;
+    if (this.#disposed) this.#cache.dispose();
   }
 
   #check(): void {
     if (this.#disposed) throw new InferenceError("state", "sequence: used after dispose");
     if (this.#busy) {
-      throw new InferenceError("state", "sequence: the step before has not finished yet");
+      throw new InferenceError("state", "sequence: the call before has not finished yet");
     }
   }
 
@@ -165,11 +171,11 @@ export class SegmentedSequence implements Sequence {
    * positions the slot, unless some row stands at a triple.
    */
   #positionOf(row: number): number {
-    const store = this.#store;
-    const slot = store.length + row;
+    const cache = this.#cache;
+    const slot = cache.length + row;
     const isNumbered =
-      this.#relative && !store.hasTriples && slot < (this.#open?.start ?? store.length);
-    return slot < 0 || isNumbered ? slot : store.positions[slot]!;
+      this.#relative && !cache.hasTriples && slot < (this.#open?.start ?? cache.length);
+    return slot < 0 || isNumbered ? slot : cache.positions[slot]!;
   }
 
   #run(
@@ -192,14 +198,7 @@ export class SegmentedSequence implements Sequence {
     { logits: wanted, taps = [], tapRows = "all", attention, scores = noRows }: StepOptions,
     tree: OpenTree | null,
   ): Promise<StepOutput> {
-    const {
-      feeds: pool,
-      logitFeeds,
-      firstLayer,
-      newKeys,
-      newValues,
-      scores: reader,
-    } = this.#context;
+    const { feeds: pool, logitFeeds, firstLayer, scores: reader } = this.#context;
     const rows = highs.length;
     const feeds =
       block.tokens === undefined
@@ -209,31 +208,31 @@ export class SegmentedSequence implements Sequence {
     fillBlock(feeds, block.parents, highs, triples);
 
     const full = attention === "full" || this.#open !== null;
-    const policy = this.#policy?.begin({ store: this.#store, rows, full });
+    // Policies read rows: a model that has one keeps its cache on the host.
+    const policy = this.#policy?.begin({ store: (this.#cache as HostCache).store, rows, full });
     const hidden = taps.map((tap) => `hidden.${tap === "final" ? tap : firstLayer + tap}`);
+    const newRows: NewRows = { highs, lows, parents: block.parents, tree };
+    const cache = await this.#cache.begin(newRows);
+    const fetches: Record<string, Tensor | null> = { ...cache.fetches };
+    const asked = scores.length === 0 ? [] : [reader!.output];
+    for (const name of [...logitOutputs(wanted), ...hidden, ...asked, ...(policy?.outputs ?? [])]) {
+      fetches[name] = null;
+    }
     const { outputs, milliseconds } = await this.#context.run(
       Object.assign(
-        this.#cacheFeeds.for(highs, tree),
+        cache.feeds,
         feeds.tensors,
         logitFeeds?.for(wanted, rows),
         reader?.for(scores),
         this.#featureFeeds(block),
         policy?.tensors,
       ),
-      [
-        ...newKeys,
-        ...newValues,
-        ...logitOutputs(wanted),
-        ...hidden,
-        ...(policy?.outputs ?? []),
-        ...(scores.length === 0 ? [] : [reader!.output]),
-      ],
+      fetches,
     );
     this.#policy?.finish(outputs);
     if (block.tokens !== undefined) pool.giveBack(feeds);
-    const { length, capacity } = this.#store;
-    const rowsOf = (name: string): Float32Array => outputs[name]!.data as Float32Array;
-    this.#store.append(newKeys.map(rowsOf), newValues.map(rowsOf), highs, lows);
+    const { length, capacity } = this.#cache;
+    this.#cache.finish(outputs, newRows);
     const step = readStep(outputs, wanted, hidden, tapRows, milliseconds, this.#context.vocabulary);
     const output =
       scores.length === 0
@@ -247,7 +246,7 @@ export class SegmentedSequence implements Sequence {
 
   /** The most rows of a chain that may run next. */
   #chunkRows(): number {
-    const ofPolicy = this.#policy?.chunkRows?.(this.#store.length) ?? Infinity;
+    const ofPolicy = this.#policy?.chunkRows?.(this.#cache.length) ?? Infinity;
     return Math.min(this.#context.chunk, ofPolicy);
   }
 
@@ -261,9 +260,9 @@ export class SegmentedSequence implements Sequence {
 /**
  * Refuses to move rows of a model with learned positions; a path of a tree moves to its positions.
  *
- * @throws {@link InferenceError} `unsupported`; `range` as {@link KvStore.keep} does.
+ * @throws {@link InferenceError} `unsupported`; `range` as {@link SequenceCache.keep} does.
  */
-function checkInPlace(slots: Uint32Array, { length, positions }: KvStore): void {
+function checkInPlace(slots: Uint32Array, { length, positions }: SequenceCache): void {
   checkSlots(slots, length);
   for (const [i, slot] of slots.entries()) {
     if (positions[slot] === i) continue;

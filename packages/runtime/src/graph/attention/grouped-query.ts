@@ -1,5 +1,6 @@
 import { InferenceError } from "@frugal/core";
 
+import type { GraphBuilder } from "../graph-builder.ts";
 import type { AttentionProfile } from "./attention-profile.ts";
 import { rotaryInputs, rotate } from "./rotate.ts";
 
@@ -16,11 +17,36 @@ import { rotaryInputs, rotate } from "./rotate.ts";
  * `sin.{k}` `[s, dim / 2]` of attention kind `k`. Outputs per layer: `present.{l}.key`, `present.{l}.value`, of the same shape.
  */
 export const groupedQueryAttention: AttentionProfile = (graph, config) => {
-  const { heads, kvHeads, headDim } = config;
-  const kinds = config.attentionKinds.map((kind, index) => {
-    if (kind.window === null) return rotaryInputs(graph, kind.rotary, index);
+  if (config.attentionKinds.some(({ window }) => window !== null)) {
     throw new InferenceError("unsupported", "groupedQueryAttention: a sliding window");
+  }
+  return addGroupedQuery(graph, config, () => []);
+};
+
+/**
+ * The same with masks as inputs, for trees and sliding windows: the profile of devices where outputs
+ * stay in place, so that a step moves nothing of the cache.
+ *
+ * Further inputs: `mask_dims` int64 `[4]`, `1, 1, s, total`, and per attention kind `mask.{k}`, added
+ * to the scores, of that shape or of ones, `[1, 1, 1, 1]`, where the operator's own causal mask is all.
+ */
+export const sharedAttention: AttentionProfile = (graph, config) => {
+  const dims = graph.input("mask_dims", "int64", [4]);
+  const masks = config.attentionKinds.map((_, kind) => {
+    const mask = graph.input(`mask.${kind}`, "float32", [1, 1, `rows.${kind}`, `slots.${kind}`]);
+    return graph.node("Expand", [mask, dims]);
   });
+  // Without the built-in rotation there are no tables and no positions.
+  return addGroupedQuery(graph, config, (kind) => ["", "", "", masks[kind]!]);
+};
+
+function addGroupedQuery(
+  graph: GraphBuilder,
+  config: Parameters<AttentionProfile>[1],
+  further: (kind: number) => readonly string[],
+): ReturnType<AttentionProfile> {
+  const { heads, kvHeads, headDim } = config;
+  const kinds = config.attentionKinds.map(({ rotary }, kind) => rotaryInputs(graph, rotary, kind));
   const lengths = [
     graph.input("seqlens_k", "int32", [1]),
     graph.input("total_length", "int32", [1]),
@@ -31,11 +57,12 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
     const past = ["key", "value"].map((side) =>
       graph.input(`past.${layer}.${side}`, "float32", cache),
     );
-    const rotary = kinds[config.layerKinds[layer]!]!;
+    const kind = config.layerKinds[layer]!;
+    const rotary = kinds[kind]!;
     const [q, k] = [rotate(graph, query, heads, rotary), rotate(graph, key, kvHeads, rotary)];
     const [attended, presentKey, presentValue] = graph.nodes(
       "GroupQueryAttention",
-      [q, k, value, ...past, ...lengths],
+      [q, k, value, ...past, ...lengths, ...further(kind)],
       3,
       {
         num_heads: { int: heads },
@@ -49,4 +76,4 @@ export const groupedQueryAttention: AttentionProfile = (graph, config) => {
     graph.output(`present.${layer}.value`, presentValue!, "float32", cache);
     return attended!;
   };
-};
+}
