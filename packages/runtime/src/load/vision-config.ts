@@ -74,12 +74,10 @@ export interface Projector {
   readonly patchesOnly: boolean;
   /** Joins `side` x `side` neighbours to one row, of a square grid or of patches in order of merging. */
   readonly join: { readonly side: number; readonly from: "grid" | "order" } | null;
-  /** Linear layers with an activation between them. */
-  readonly linears: readonly string[];
+  /** Linear layers with an activation between them; the last one has the width of the decoder's rows. */
+  readonly linears: readonly { readonly name: string; readonly outputs: number }[];
   readonly activation: Activation;
   readonly bias: boolean;
-  /** Width of the decoder's rows. */
-  readonly outputs: number;
 }
 
 /**

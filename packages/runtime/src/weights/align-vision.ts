@@ -22,8 +22,8 @@ export function alignVision(
     const short = name.startsWith(prefix) ? name.slice(prefix.length) : name;
     aligned.set(short, weight);
   }
-  for (const linear of projector?.linears ?? []) {
-    for (const name of [`${linear}.weight`, `${linear}.bias`]) find(weights, name, aligned);
+  for (const { name } of projector?.linears ?? []) {
+    for (const kind of ["weight", "bias"]) find(weights, `${name}.${kind}`, aligned);
   }
   if (pooling?.kind === "attention") {
     const attention = `${pooling.prefix}.attention`;

@@ -14,9 +14,8 @@ export const idefics3: Composition = {
     reads: ["final"],
     patchesOnly: false,
     join: { side: count(json, "scale_factor", 2), from: "grid" },
-    linears: ["connector.modality_projection.proj"],
+    linears: [{ name: "connector.modality_projection.proj", outputs }],
     activation: "gelu",
     bias: false,
-    outputs,
   }),
 };

@@ -41,10 +41,12 @@ export const llava: Composition = {
     reads: hiddenStates("vision_feature_layer", featureLayers(json), vision.layers),
     patchesOnly: selectsPatches(json),
     join: null,
-    linears: ["multi_modal_projector.linear_1", "multi_modal_projector.linear_2"],
+    linears: [
+      { name: "multi_modal_projector.linear_1", outputs },
+      { name: "multi_modal_projector.linear_2", outputs },
+    ],
     activation: activationOf(json, "projector_hidden_act", "gelu"),
     bias: flag(json, "multimodal_projector_bias", true),
-    outputs,
   }),
 };
 

@@ -11,7 +11,7 @@ import type { Composition } from "./composition.ts";
 export const qwen2Vl: Composition = {
   text: "qwen2_vl_text",
   vision: "qwen2_vl_vision",
-  projector: (_json, { positions }, outputs) => {
+  projector: (_json, { positions, hiddenSize }, outputs) => {
     if (positions.kind !== "rotary") {
       throw new InferenceError("unsupported", "config.json: vision_config: an encoder of images");
     }
@@ -19,10 +19,12 @@ export const qwen2Vl: Composition = {
       reads: ["final"],
       patchesOnly: false,
       join: { side: positions.merge, from: "order" },
-      linears: ["merger.mlp.0", "merger.mlp.2"],
+      linears: [
+        { name: "merger.mlp.0", outputs: hiddenSize * positions.merge ** 2 },
+        { name: "merger.mlp.2", outputs },
+      ],
       activation: "gelu",
       bias: true,
-      outputs,
     };
   },
 };

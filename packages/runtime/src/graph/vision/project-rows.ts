@@ -23,7 +23,7 @@ export function addFeatures(encoder: EncoderParts, rows: EncoderRows): void {
   const { projector, hiddenSize } = config;
   if (projector === null) return;
   if (reduction !== null && (projector.join !== null || projector.reads.length > 1)) return;
-  const { reads, patchesOnly, linears, activation, bias, outputs } = projector;
+  const { reads, patchesOnly, linears, activation, bias } = projector;
   const parts = reads.map((tap) => (tap === "final" ? rows.final : rows.hidden[tap]!));
   const read = parts.length === 1 ? parts[0]! : graph.node("Concat", parts, { axis: { int: 2 } });
   const patches = patchesOnly
@@ -31,12 +31,12 @@ export function addFeatures(encoder: EncoderParts, rows: EncoderRows): void {
     : read;
   let width = hiddenSize * reads.length * (projector.join === null ? 1 : projector.join.side ** 2);
   let x = joinNeighbours(encoder, projector, patches);
-  for (const [i, name] of linears.entries()) {
+  for (const [i, { name, outputs }] of linears.entries()) {
     if (i > 0) x = activate(graph, activation, x);
     [x] = project(graph, checkpoint, x, [{ name, inputs: width, outputs, bias }]) as [string];
     width = outputs;
   }
-  graph.output("features", x, "float32", ["n", tokensOf(encoder, projector), outputs]);
+  graph.output("features", x, "float32", ["n", tokensOf(encoder, projector), width]);
 }
 
 /** Squares of neighbouring rows as one, row by row of the square. */

@@ -1,0 +1,156 @@
+import { readdir, readFile } from "node:fs/promises";
+
+import { argMax, type Block, type LanguageModel, type Matrix, type Sequence } from "@frugal/core";
+import type { EncoderInput } from "@frugal/runtime";
+import { expectClose, readSafetensors, rowsOf } from "@frugal/testkit";
+import { planSequence, type PositionScheme, type SequencePlan } from "@frugal/vision-tokens";
+import { describe, expect, test } from "vitest";
+
+import { loadModel, loadVisionTower } from "../src/index.ts";
+
+const folder = new URL("oracles/vision-language/", import.meta.url);
+const names = await readdir(folder);
+const placeholder = 95;
+
+/** A prompt and what transformers computed of it. */
+interface Prompt {
+  readonly ids: Uint32Array;
+  readonly images: Record<string, EncoderInput> | null;
+  readonly features: Matrix | null;
+  readonly positions: Int32Array | null;
+  readonly logits: Matrix;
+}
+
+async function promptsOf(name: string): Promise<readonly Prompt[]> {
+  const bytes = await readFile(new URL(`${name}/golden.safetensors`, folder));
+  const { tensors, integers } = readSafetensors(bytes);
+  const matrix = (key: string): Matrix | null => {
+    const tensor = tensors.get(key);
+    if (tensor === undefined) return null;
+    return { data: tensor.data, rows: tensor.shape[0]!, cols: tensor.shape[1]! };
+  };
+  return [0, 1, 2].map((i) => {
+    const images: Record<string, EncoderInput> = {};
+    const pixels = tensors.get(`input${i}.pixel_values`);
+    if (pixels !== undefined) images["pixel_values"] = { data: pixels.data, dims: pixels.shape };
+    for (const input of ["image_grid_thw", "pixel_attention_mask"]) {
+      const found = integers.get(`input${i}.${input}`);
+      if (found !== undefined) {
+        images[input] = { data: Int32Array.from(found.data), dims: found.shape };
+      }
+    }
+    const positions = integers.get(`input${i}.positions`)?.data;
+    return {
+      ids: Uint32Array.from(integers.get(`input${i}.input_ids`)!.data),
+      images: pixels === undefined ? null : images,
+      features: matrix(`input${i}.features`),
+      positions: positions === undefined ? null : Int32Array.from(positions),
+      logits: matrix(`input${i}.logits`)!,
+    };
+  });
+}
+
+/** Nothing is pruned: the plan only gives positions. */
+function planOf({ ids, images }: Prompt, merge = 2): SequencePlan {
+  const grids = images?.["image_grid_thw"]?.data;
+  const scheme: PositionScheme = grids === undefined ? { kind: "linear" } : { kind: "grid" };
+  const options = { placeholder, positions: scheme };
+  const all = (rows: number) => Uint32Array.from({ length: rows }, (_, i) => i);
+  if (grids === undefined) {
+    const rows = ids.filter((id) => id === placeholder).length;
+    return planSequence(ids, [{ rows, keep: all(rows) }], options);
+  }
+  const planned = Array.from({ length: grids.length / 3 }, (_, i) => {
+    const [t, h, w] = [grids[3 * i]!, grids[3 * i + 1]! / merge, grids[3 * i + 2]! / merge];
+    const rows = t * h * w;
+    return { rows, keep: all(rows), grid: { t, h, w } };
+  });
+  return planSequence(ids, planned, options);
+}
+
+/** Runs of text and of features, as blocks with their positions. */
+function blocksOf(plan: SequencePlan, features: Matrix | null): Block[] {
+  const { ids, featureRow, positions, axes } = plan;
+  const blocks: Block[] = [];
+  for (let from = 0, to = 0; from < ids.length; from = to) {
+    const isText = featureRow[from]! < 0;
+    to = from;
+    while (to < ids.length && featureRow[to]! < 0 === isText) to++;
+    const places = Array.from({ length: axes }, (_, axis) => [
+      ...positions.subarray(axis * ids.length + from, axis * ids.length + to),
+    ]);
+    const first = featureRow[from]!;
+    blocks.push({
+      ...(isText
+        ? { tokens: ids.subarray(from, to) }
+        : { embeddings: rowsOf(features!, first, first + to - from) }),
+      positions: Int32Array.from(places.flat()),
+    });
+  }
+  return blocks;
+}
+
+async function logitsOf(sequence: Sequence, blocks: readonly Block[]): Promise<Matrix> {
+  const parts: number[] = [];
+  for (const block of blocks) {
+    parts.push(...(await sequence.step(block, { logits: "all" })).logits!.data);
+  }
+  const cols = sequence.info.vocabSize;
+  return { data: Float32Array.from(parts), rows: parts.length / cols, cols };
+}
+
+async function withModel<T>(
+  name: string,
+  options: Parameters<typeof loadModel>[1],
+  use: (model: LanguageModel) => Promise<T>,
+): Promise<T> {
+  const model = await loadModel(new URL(`${name}/`, folder), options);
+  try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function featuresOf(name: string, { images }: Prompt): Promise<Matrix | null> {
+  if (images === null) return null;
+  const tower = await loadVisionTower(new URL(`${name}/`, folder));
+  const rows = await tower.encode(images);
+  await tower.dispose();
+  return rows;
+}
+
+function expectSame(actual: Matrix, expected: Matrix): void {
+  expectClose(actual, expected, 2e-4);
+  for (let row = 0; row < expected.rows; row++) {
+    const best = ({ data, cols }: Matrix): number => argMax(data, row * cols, cols);
+    expect(best(actual)).toBe(best(expected));
+  }
+}
+
+describe.for(names)("%s", (name) => {
+  test("its encoder gives the rows that enter the decoder of transformers", async () => {
+    for (const prompt of await promptsOf(name)) {
+      if (prompt.images === null) continue;
+      expectClose((await featuresOf(name, prompt))!, prompt.features!, 1e-4);
+    }
+  });
+
+  test.for([
+    { inline: true },
+    { inline: true, chunk: 3 },
+    // Triples of positions cross to a worker, too.
+    ...(name === "qwen2-vl" ? [{ inline: false }] : []),
+  ])("gives the logits of transformers for text, a picture and two: %o", async (options) => {
+    await withModel(name, options, async (model) => {
+      for (const prompt of await promptsOf(name)) {
+        const plan = planOf(prompt);
+        if (prompt.positions !== null) expect(plan.positions).toEqual(prompt.positions);
+        const features = await featuresOf(name, prompt);
+        const sequence = await model.createSequence();
+        expectSame(await logitsOf(sequence, blocksOf(plan, features)), prompt.logits);
+        await sequence.dispose();
+      }
+    });
+  });
+});
