@@ -77,7 +77,10 @@ export function allSteps(chromium) {
       tally: (succeeded) => tallyTests(reports.playground, succeeded),
     },
     // On built output: also the first time that the packages run as users get them.
-    { name: "bench", run: () => run(node, ["bench/src/main.ts", "--smoke"]) },
+    {
+      name: "bench",
+      run: () => run(node, ["bench/src/main.ts", "--smoke"], { CHROMIUM: chromium }),
+    },
     { name: "package", run: () => run("turbo", ["run", "package", quiet]) },
     { name: "size", run: () => run("size-limit", []) },
     { name: "knip", run: () => run("knip", []) },
