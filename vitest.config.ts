@@ -1,6 +1,8 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
+import { hubCommand } from "./packages/runtime-web/test/server/hub-command.ts";
+
 // Workspace packages resolve to their sources, so no test needs a build.
 const conditions = ["@frugal/source", "module", "development|production"];
 
@@ -72,6 +74,7 @@ export default defineConfig({
             screenshotFailures: false,
             provider: playwright({ launchOptions }),
             instances: [{ browser: "chromium" }],
+            commands: { hub: hubCommand },
           },
         },
       },

@@ -40,8 +40,13 @@ export const rules: Readonly<Record<string, PackageRule>> = {
   },
   "runtime-web": {
     internal: ["core", "runtime"],
-    // Without a bundler ONNX Runtime's script comes from a URL, which is a computed name.
+    // Without a bundler ONNX Runtime's script comes from a URL, which is a computed name. Browsers
+    // have no hashes that take a file in pieces.
     outside: [
+      "@noble/hashes",
+      "@noble/hashes/legacy.js",
+      "@noble/hashes/sha2.js",
+      "@noble/hashes/utils.js",
       "onnxruntime-web",
       "onnxruntime-web/wasm",
       "onnxruntime-web/webgpu",

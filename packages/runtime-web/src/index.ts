@@ -20,4 +20,12 @@ export { decodeImage } from "./decode-image.ts";
 export type { Device } from "./devices.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { openFiles } from "./files/open-files.ts";
-export type { HubOptions, ModelSource } from "./files/model-source.ts";
+export {
+  type CachedFile,
+  type CachedModel,
+  type CachedModelName,
+  deleteCachedModel,
+  deleteCachedModels,
+  listCachedModels,
+} from "./files/cached-models.ts";
+export type { HubOptions, ModelSource, SourceOptions } from "./files/model-source.ts";

@@ -9,7 +9,7 @@ import {
 
 import { checkDevice, type Device } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
-import { filesAt } from "./files/open-files.ts";
+import { filesAt } from "./files/files-at.ts";
 import { configureOrt, type OrtWeb } from "./ort-web.ts";
 import { type GraphPlan, planGraph } from "./plan-graph.ts";
 import { inTurn, takeTurn } from "./take-turn.ts";

@@ -2,12 +2,12 @@ import type { AttentionPolicy, LanguageModel, ScoreKind } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
-import { addressOf, type HubOptions, type ModelSource } from "./files/model-source.ts";
+import { addressOf, type ModelSource, type SourceOptions } from "./files/model-source.ts";
 import { baseUrl } from "./files/open-files.ts";
 import { loadInWorker } from "./load-in-worker.ts";
 
 /** How {@link loadModel} loads and runs a model. */
-export interface LoadOptions {
+export interface LoadOptions extends SourceOptions {
   /**
    * Where the graph runs; default `"wasm"`. On `"webgpu"` the cache stays in JavaScript memory and is
    * sent to the device with every step.
@@ -55,8 +55,11 @@ export interface LoadOptions {
   readonly ort?: string | URL;
   /** Folder of ONNX Runtime's `.wasm` file, where it does not lie beside the script. */
   readonly wasmFolder?: string | URL;
-  /** Where models of the Hub come from. */
-  readonly hub?: HubOptions;
+  /**
+   * Asks the browser to keep what this origin stores when space runs out, as far as it grants that;
+   * some browsers ask the user. Default false.
+   */
+  readonly persist?: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Told, in a sentence, what makes this page slower than it could be. */
   readonly onHint?: (hint: string) => void;
@@ -81,9 +84,17 @@ export async function loadModel(
   source: ModelSource,
   options: LoadOptions = {},
 ): Promise<LanguageModel> {
-  const { inline = false, hub, onProgress = () => {}, onHint, signal, ...rest } = options;
+  const {
+    inline = false,
+    persist = false,
+    onProgress = () => {},
+    onHint,
+    signal,
+    ...rest
+  } = options;
   signal?.throwIfAborted();
-  const address = addressOf(source, baseUrl(), hub);
+  const address = addressOf(source, baseUrl(), options);
+  if (persist && "cache" in address && address.cache !== "none") void askToPersist(onHint);
   const onWasm = rest.device !== "webgpu";
   if (onWasm && rest.threads !== 1 && !globalThis.crossOriginIsolated) {
     onHint?.(
@@ -91,7 +102,7 @@ export async function loadModel(
         "and Cross-Origin-Embedder-Policy: require-corp for more",
     );
   }
-  const { ort, wasmFolder, ...engine } = rest;
+  const { ort, wasmFolder, hub: _hub, cache: _cache, ...engine } = rest;
   const absolute = (url: string | URL | undefined) => url && new URL(url, baseUrl()).href;
   const start = {
     address,
@@ -102,4 +113,13 @@ export async function loadModel(
   // Apart, so that pages whose engine is in a worker do not download it twice.
   const { loadOnPage } = await import("./load-on-page.ts");
   return loadOnPage(start, onProgress, signal);
+}
+
+/** Only pages can ask, workers cannot; loading does not wait for the user's answer. */
+async function askToPersist(onHint: LoadOptions["onHint"]): Promise<void> {
+  const granted = await globalThis.navigator.storage?.persist().catch(() => false);
+  if (granted) return;
+  onHint?.(
+    "the browser may delete cached models when space runs out: it did not grant persistence",
+  );
 }

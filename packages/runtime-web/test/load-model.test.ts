@@ -28,7 +28,10 @@ async function bestIds(source: Parameters<typeof loadModel>[0], options: LoadOpt
 describe("loadModel reads", { timeout: 60_000 }, () => {
   test("a folder on a server, and tells how far it is", async () => {
     const progress: LoadProgress[] = [];
-    const ids = await bestIds(draft, { onProgress: (p) => progress.push(p) });
+    const ids = await bestIds(draft, {
+      cache: "none",
+      onProgress: (p) => progress.push(p),
+    });
     const url = new URL(draft, location.href);
     expect(await bestIds(url, { inline: true })).toEqual(ids);
     const weights = progress.filter(
@@ -62,27 +65,42 @@ describe("loadModel reads", { timeout: 60_000 }, () => {
   test("a model of the Hub, at its revision", async () => {
     const original = globalThis.fetch;
     const asked: string[] = [];
-    globalThis.fetch = (input, init) => {
-      const { pathname } = new URL(input as URL);
-      asked.push(pathname);
-      return original(pathname.replace("/hub/org/name/resolve/v1%2F2/", draft), init);
+    const commit = "c".repeat(40);
+    const siblings = await Promise.all(
+      ["config.json", "model.safetensors"].map(async (rfilename) => {
+        const bytes = await (await fetch(draft + rfilename)).arrayBuffer();
+        const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+        const sha256 = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+        return { rfilename, lfs: { sha256, size: bytes.byteLength } };
+      }),
+    );
+    globalThis.fetch = async (input, init) => {
+      const { pathname, search } = new URL(input as string);
+      asked.push(pathname + search);
+      if (pathname.includes("/api/")) return Response.json({ sha: commit, siblings });
+      return original(pathname.replace(`/hub/org/name/resolve/${commit}/`, draft), init);
     };
     try {
-      const endpoint = `${location.origin}/hub`;
-      const model = await loadModel("org/name@v1/2", { inline: true, hub: { endpoint } });
+      const hub = { endpoint: `${location.origin}/hub/` };
+      const model = await loadModel("org/name@v1/2", { inline: true, cache: "none", hub });
       expect(model.info.layers).toBe(2);
       await model.dispose();
     } finally {
       globalThis.fetch = original;
     }
-    expect(asked).toContain("/hub/org/name/resolve/v1%2F2/model.safetensors");
+    expect(asked).toEqual([
+      "/hub/api/models/org/name/revision/v1%2F2?blobs=true",
+      `/hub/org/name/resolve/${commit}/config.json`,
+      `/hub/org/name/resolve/${commit}/model.safetensors`,
+    ]);
   });
 
   test("weights in blocks", async () => {
     const phases = new Set<string>();
     const exact = await bestIds(draft, {});
     for (const [quantize, share] of [["q8", 0.9] as const, ["q4", 0.7] as const]) {
-      const ids = await bestIds(draft, { quantize, onProgress: ({ phase }) => phases.add(phase) });
+      const onProgress = ({ phase }: LoadProgress) => phases.add(phase);
+      const ids = await bestIds(draft, { quantize, cache: "none", onProgress });
       const equal = ids.filter((id, i) => id === exact[i]).length;
       expect(equal).toBeGreaterThan(share * ids.length);
     }
@@ -122,7 +140,12 @@ describe("loadModel refuses", { timeout: 60_000 }, () => {
     const early = AbortSignal.abort("enough");
     expect(await failure(loadModel(files, { inline, signal: early }))).toBe("enough");
     const { signal, abort } = abortable();
-    const load = loadModel(draft, { inline, signal, onProgress: () => abort("later") });
+    const load = loadModel(draft, {
+      inline,
+      signal,
+      cache: "none",
+      onProgress: () => abort("later"),
+    });
     expect(await failure(load)).toBe("later");
   });
 });

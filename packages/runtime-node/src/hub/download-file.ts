@@ -87,7 +87,7 @@ async function continuePart(
 async function partOf(path: string, handle: FileHandle): Promise<PartFile> {
   return {
     size: (await handle.stat()).size,
-    read: (length) => (length === 0 ? nothing() : createReadStream(path, { end: length - 1 })),
+    stream: (length) => (length === 0 ? nothing() : createReadStream(path, { end: length - 1 })),
     write: (bytes, offset) => handle.write(bytes, 0, bytes.length, offset),
     truncate: (size) => handle.truncate(size),
   };

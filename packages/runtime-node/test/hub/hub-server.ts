@@ -40,6 +40,7 @@ export async function startHub(files: Map<string, Uint8Array>): Promise<HubServe
   const tricks = new Map<string, Trick>();
   const listing = new Map<string, object>();
   const server = createServer((request, response) => {
+    if (allowPages(request, response)) return;
     const path = decodeURIComponent(request.url!.split("?")[0]!);
     const { range, authorization } = request.headers;
     seen.push({ path, range, authorization });
@@ -49,7 +50,7 @@ export async function startHub(files: Map<string, Uint8Array>): Promise<HubServe
       return;
     if (file !== undefined && content !== undefined) sendFile(request, response, content);
     else if (path === "/api/models/org/name/revision/main")
-      sendJson(response, { id: "org/name", sha: commit });
+      sendJson(response, { id: "org/name", sha: commit, siblings: siblingsOf(files) });
     else if (path === `/api/models/org/name/tree/${commit}`) {
       sendJson(
         response,
@@ -59,6 +60,26 @@ export async function startHub(files: Map<string, Uint8Array>): Promise<HubServe
   });
   const endpoint = await listen(server);
   return { endpoint, files, seen, tricks, listing, close: () => stop(server) };
+}
+
+/** Lets pages of other origins in, as the Hub does; true for a request that only asks for that. */
+function allowPages(request: IncomingMessage, response: ServerResponse): boolean {
+  response.setHeader("access-control-allow-origin", "*");
+  response.setHeader("access-control-expose-headers", "*");
+  if (request.method !== "OPTIONS") return false;
+  const allowed = { "access-control-allow-headers": "authorization, range" };
+  response.writeHead(204, allowed).end();
+  return true;
+}
+
+/** What the answer for a revision says of files, with `?blobs=true`. */
+function siblingsOf(files: ReadonlyMap<string, Uint8Array>): object[] {
+  return [...files].map(([rfilename, bytes]) => {
+    const { length: size } = bytes;
+    if (size < 1024) return { rfilename, size, blobId: gitDigest(bytes) };
+    const lfs = { sha256: sha256(bytes), size, pointerSize: 130 };
+    return { rfilename, size, blobId: "0".repeat(40), lfs };
+  });
 }
 
 /** Starts any server on a free port; resolves to its address. */

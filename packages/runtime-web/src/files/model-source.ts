@@ -19,9 +19,44 @@ export interface HubOptions {
   readonly token?: string;
 }
 
+/**
+ * Where downloads are kept: in the origin's private file system, or in memory while the model is
+ * loaded.
+ */
+export type CacheKind = "opfs" | "none";
+
+/** How a source is read. */
+export interface SourceOptions {
+  readonly hub?: HubOptions;
+  /**
+   * Default: `"opfs"`, and `"none"` where the browser has no private file system: on pages without
+   * encryption, and in some private windows.
+   */
+  readonly cache?: CacheKind;
+}
+
+/** A model of a Hub. */
+export interface HubAddress {
+  readonly kind: "hub";
+  readonly endpoint: string;
+  readonly repo: string;
+  readonly revision: string;
+  readonly token: string | null;
+  readonly cache: CacheKind | null;
+}
+
+/** A folder on a web server. */
+export interface WebAddress {
+  readonly kind: "web";
+  /** Ends with a slash. */
+  readonly base: string;
+  readonly cache: CacheKind | null;
+}
+
 /** A {@link ModelSource} with everything decided; can be sent to a worker. */
 export type SourceAddress =
-  | { readonly kind: "web"; readonly base: string; readonly token: string | null }
+  | HubAddress
+  | WebAddress
   | { readonly kind: "files"; readonly files: readonly File[] }
   | { readonly kind: "folder"; readonly folder: FileSystemDirectoryHandle };
 
@@ -33,21 +68,29 @@ const hubId = new RegExp(`^(?:hf://)?(?<repo>${segment}/${segment})(?:@(?<revisi
  *
  * @param baseUrl what relative URLs are relative to
  * @throws {@link InferenceError} `format` for an `hf:` address that names no model; `unsupported` for
- *   a URL of another kind; `range` for an endpoint that is no http(s) URL.
+ *   a URL of another kind; `range` for an endpoint that is no http(s) URL, and for another cache.
  */
 export function addressOf(
   source: ModelSource,
   baseUrl: string,
-  { endpoint = "https://huggingface.co", token }: HubOptions = {},
+  { hub: { endpoint = "https://huggingface.co", token } = {}, cache }: SourceOptions = {},
 ): SourceAddress {
+  if (cache !== undefined && cache !== "opfs" && cache !== "none") {
+    throw new InferenceError("range", `cache: expected "opfs" or "none", got ${String(cache)}`);
+  }
   if (typeof source !== "string" && !(source instanceof URL)) return localAddress(source);
   const text = String(source);
   const match = hubId.exec(text)?.groups;
   if (match !== undefined) {
-    const hub = httpUrl("endpoint", endpoint.replace(/\/+$/, ""), baseUrl, "range");
-    const revision = encodeURIComponent(match["revision"] ?? "main");
-    const base = `${hub.href.replace(/\/$/, "")}/${match["repo"]}/resolve/${revision}/`;
-    return { kind: "web", base, token: token ?? null };
+    const hub = httpUrl("endpoint", endpoint, baseUrl, "range");
+    return {
+      kind: "hub",
+      endpoint: hub.href.replace(/\/+$/, ""),
+      repo: match["repo"]!,
+      revision: match["revision"] ?? "main",
+      token: token ?? null,
+      cache: cache ?? null,
+    };
   }
   if (text.startsWith("hf://")) {
     throw new InferenceError(
@@ -57,7 +100,7 @@ export function addressOf(
   }
   const url = httpUrl("source", text, baseUrl, "unsupported");
   if (!url.pathname.endsWith("/")) url.pathname += "/";
-  return { kind: "web", base: url.href, token: null };
+  return { kind: "web", base: url.href, cache: cache ?? null };
 }
 
 function localAddress(source: Iterable<File> | FileSystemDirectoryHandle): SourceAddress {

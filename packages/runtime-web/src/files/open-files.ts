@@ -1,14 +1,6 @@
 import type { DownloadProgress, ModelFiles } from "@frugal/runtime";
 
-import { FolderFiles } from "./folder-files.ts";
-import { ListedFiles } from "./listed-files.ts";
-import {
-  addressOf,
-  type HubOptions,
-  type ModelSource,
-  type SourceAddress,
-} from "./model-source.ts";
-import { UrlFiles } from "./url-files.ts";
+import { addressOf, type ModelSource, type SourceOptions } from "./model-source.ts";
 
 /** The files of a model, which can be had as a whole. */
 export interface WholeFiles extends ModelFiles {
@@ -24,22 +16,25 @@ export interface TransferOptions {
 
 /**
  * The files of a model, to read others than {@link loadModel} does: `tokenizer.json` or a chat
- * template. Nothing is fetched before a file is asked for; what was fetched is held in memory.
+ * template. Nothing is fetched before a file is asked for; what was fetched is kept as
+ * {@link loadModel} keeps it.
  *
  * @throws {@link InferenceError} for a source that is none; see {@link loadModel}.
  */
 export function openFiles(
   source: ModelSource,
-  { hub, ...transfer }: TransferOptions & { readonly hub?: HubOptions } = {},
+  options: TransferOptions & SourceOptions = {},
 ): ModelFiles {
-  return filesAt(addressOf(source, baseUrl(), hub), transfer);
-}
-
-/** The files at an address. */
-export function filesAt(address: SourceAddress, transfer: TransferOptions = {}): WholeFiles {
-  if (address.kind === "files") return new ListedFiles(address.files);
-  if (address.kind === "folder") return new FolderFiles(address.folder);
-  return new UrlFiles(address.base, address.token, transfer);
+  const address = addressOf(source, baseUrl(), options);
+  let opened: Promise<ModelFiles> | null = null;
+  // Apart, so that pages that load models in workers do not download it twice.
+  const open = (): Promise<ModelFiles> =>
+    (opened ??= import("./files-at.ts").then(({ filesAt }) => filesAt(address, options)));
+  return {
+    text: async (name) => (await open()).text(name),
+    size: async (name) => (await open()).size(name),
+    read: async (name, offset, length) => (await open()).read(name, offset, length),
+  };
 }
 
 /** What relative URLs are relative to, in a page or in a worker. */

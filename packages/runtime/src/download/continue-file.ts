@@ -18,7 +18,7 @@ export interface RemoteFile {
 export interface PartFile {
   readonly size: number;
   /** The first `length` bytes in pieces. */
-  read(length: number): AsyncIterable<Uint8Array>;
+  stream(length: number): AsyncIterable<Uint8Array>;
   write(bytes: Uint8Array, offset: number): Promise<unknown>;
   truncate(size: number): Promise<unknown>;
 }
@@ -87,7 +87,7 @@ async function receive(
   const hashFrom = () => (file.digest === null ? null : createHash(file.digest, file.size));
   let hash = hashFrom();
   if (have > 0) onBytes(have);
-  if (hash !== null) for await (const bytes of part.read(have)) hash.update(bytes);
+  if (hash !== null) for await (const bytes of part.stream(have)) hash.update(bytes);
   if (have > 0 && have === file.size) return hash;
   const range = have > 0 ? { range: `bytes=${have}-` } : {};
   const { answer, chunks, cancel } = await get(file.url, range);

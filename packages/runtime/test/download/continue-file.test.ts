@@ -30,7 +30,7 @@ class Part implements PartFile {
     return this.bytes.length;
   }
 
-  async *read(length: number): AsyncGenerator<Uint8Array, void, void> {
+  async *stream(length: number): AsyncGenerator<Uint8Array, void, void> {
     for (let i = 0; i < length; i += 7) yield this.bytes.slice(i, Math.min(length, i + 7));
   }
 
