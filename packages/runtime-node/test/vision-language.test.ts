@@ -145,7 +145,7 @@ describe.for(names)("%s", (name) => {
     await withModel(name, options, async (model) => {
       for (const prompt of await promptsOf(name)) {
         const plan = planOf(prompt);
-        if (prompt.positions !== null) expect(plan.positions).toEqual(prompt.positions);
+        expect(plan.positions).toEqual(prompt.positions ?? plan.positions);
         const features = await featuresOf(name, prompt);
         const sequence = await model.createSequence();
         expectSame(await logitsOf(sequence, blocksOf(plan, features)), prompt.logits);

@@ -38,10 +38,11 @@ export function textFields(json: Json, { text, textDefaults = {} }: Composition)
   };
 }
 
-/** The encoder's fields, with `model_type`. */
+/** The encoder's fields, with `model_type`, which older files give the name of the whole. */
 export function visionFields(json: Json, { vision }: Composition): Json {
   const given = object("config.json: vision_config", json["vision_config"] ?? {});
-  return { ...given, model_type: given["model_type"] ?? vision };
+  const name = given["model_type"] ?? vision;
+  return { ...given, model_type: name === json["model_type"] ? vision : name };
 }
 
 /**
