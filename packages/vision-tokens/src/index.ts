@@ -44,6 +44,9 @@ export {
   type VitDims,
   vitFlops,
 } from "./cost/flops.ts";
+export { assertPlan, type DecoderInput } from "./sequence/assert-plan.ts";
+export { expandIds, expandRows } from "./sequence/expand-plan.ts";
+export { hashKeep } from "./sequence/hash-keep.ts";
 export { type Grid, type PositionScheme } from "./sequence/place-prompt.ts";
 export {
   type PlannedImage,
@@ -79,6 +82,7 @@ export { selectByAttention } from "./select/select-by-attention.ts";
 export { selectChanged } from "./select/select-changed.ts";
 export { type DeterminantSelection, selectDeterminant } from "./select/select-determinant.ts";
 export {
+  dependsOnText,
   type Mechanism,
   type MethodInfo,
   methods,

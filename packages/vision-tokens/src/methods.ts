@@ -396,3 +396,17 @@ export const methods: readonly MethodInfo[] = [
 export function usableMethods(available: readonly Signal[]): MethodInfo[] {
   return methods.filter(({ needs }) => needs.every((signal) => available.includes(signal)));
 }
+
+/**
+ * Whether a method looks at the question, so that what it keeps changes with it. What others keep of an
+ * image holds for the whole conversation, and so do the keys and values cached for it.
+ */
+export function dependsOnText({ needs }: MethodInfo): boolean {
+  return needs.some((signal) => textSignals.has(signal));
+}
+
+const textSignals: ReadonlySet<Signal> = /* @__PURE__ */ new Set<Signal>([
+  "relevance",
+  "text",
+  "decoder-attention",
+]);

@@ -20,8 +20,11 @@ export interface VisionModelDims {
 export interface VisionInput {
   /** Runs of the encoder. */
   readonly tiles: number;
-  /** Visual tokens that reach the decoder. */
-  readonly visual: number;
+  /**
+   * Visual tokens that reach the decoder, or one number per layer of it, for methods that remove them
+   * inside.
+   */
+  readonly visual: number | readonly number[];
   /** All other tokens of the prompt. */
   readonly text: number;
 }
@@ -39,19 +42,30 @@ export interface VisionCost {
 /**
  * Work and memory of one input.
  *
- * @throws `InferenceError` `range` for what is no count.
+ * @throws `InferenceError` `range` for what is no count; `shape` for another number of layers.
  * @see `docs/algorithms/vision-cost.md`
  */
 export function estimateCost(model: VisionModelDims, input: VisionInput): VisionCost {
-  for (const [name, value] of Object.entries(input)) expectInteger(name, value, 0);
   const { encoder, decoder, cacheBytes = 2 } = model;
-  const tokens = input.visual + input.text;
+  const { tiles, visual, text } = input;
+  expectInteger("tiles", tiles, 0);
+  expectInteger("text", text, 0);
+  for (const count of listOf(visual)) expectInteger("visual", count, 0);
+  const tokens = typeof visual === "number" ? visual + text : visual.map((count) => count + text);
+  const rows =
+    typeof tokens === "number"
+      ? decoder.layers * tokens
+      : tokens.reduce((sum, count) => sum + count, 0);
   return {
-    vision: input.tiles * encoderFlops(encoder),
+    vision: tiles * encoderFlops(encoder),
     prefill: decoderFlops(decoder, tokens),
     decode: decodeStepFlops(decoder, tokens),
-    cache: 2 * decoder.layers * decoder.kvWidth * cacheBytes * tokens,
+    cache: 2 * decoder.kvWidth * cacheBytes * rows,
   };
+}
+
+function listOf(visual: number | readonly number[]): readonly number[] {
+  return typeof visual === "number" ? [visual] : visual;
 }
 
 /** Shares, in `[0, 1]`, of the work before the first token that each measure saves. */
@@ -90,7 +104,9 @@ export function compareSavings(
   };
   const all = work({});
   const saved = (change: Partial<VisionInput>): number => (all === 0 ? 0 : 1 - work(change) / all);
-  const pruning = saved({ visual: roundHalfEven(input.visual * ratio) });
+  const kept = (count: number): number => roundHalfEven(count * ratio);
+  const { visual } = input;
+  const pruning = saved({ visual: typeof visual === "number" ? kept(visual) : visual.map(kept) });
   const fewerTiles = saved(fewer);
   return {
     pruning,

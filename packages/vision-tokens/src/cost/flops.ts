@@ -45,9 +45,19 @@ export function decoderFlops(dims: DecoderDims, tokens: number | readonly number
   return 2 * macs;
 }
 
-/** The same for one token more, behind `context` cached ones. */
-export function decodeStepFlops(dims: DecoderDims, context: number): number {
-  return 2 * dims.layers * (productsPerToken(dims) + 2 * context * dims.width);
+/**
+ * The same for one token more, behind `context` cached ones in all layers, or one number per layer.
+ *
+ * @throws `InferenceError` `shape` for another number of layers.
+ */
+export function decodeStepFlops(dims: DecoderDims, context: number | readonly number[]): number {
+  const { layers, width } = dims;
+  let cached = layers * (typeof context === "number" ? context : 0);
+  if (typeof context !== "number") {
+    expectLength("context", context, layers);
+    for (const count of context) cached += count;
+  }
+  return 2 * (layers * productsPerToken(dims) + 2 * cached * width);
 }
 
 /** The same for the blocks of an encoder and one tile, without patch embedding and projector. */

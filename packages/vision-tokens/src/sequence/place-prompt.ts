@@ -14,7 +14,8 @@ export interface Grid {
 /**
  * How a model numbers positions.
  *
- * - `linear`: one number per token from `start` (default 0; some models begin at 1). With `compact`
+ * - `linear`: one number per token from `start` (default 0; some models begin at 1; only read where a
+ *   prompt comes after nothing). With `compact`
  *   what was removed leaves no gap: only for models that were made for it.
  * - `grid`: M-RoPE of Qwen-VL, three numbers per token: frame, row and column within an image, three
  *   times the same in text.
@@ -48,6 +49,7 @@ export interface PlacedPrompt {
  * Gives every token of an unpruned prompt its position.
  *
  * @param runs the placeholders, ascending and apart.
+ * @param first the position of the first id, if it comes after others.
  * @throws {@link InferenceError} `shape` if a run has no grid or another number of cells than rows;
  *   `range` for a bad step; `unsupported` for a `fractional` prompt that begins with an image.
  * @see `docs/algorithms/sequence-plans.md`
@@ -56,18 +58,20 @@ export function placePrompt(
   length: number,
   runs: readonly VisualRun[],
   scheme: PositionScheme,
+  first?: number,
 ): PlacedPrompt {
-  if (scheme.kind === "grid") return placeOnGrid(length, runs);
-  if (scheme.kind === "fractional") return placeFractional(length, runs, scheme.step);
-  const { start = 0 } = scheme;
+  if (first !== undefined) expectInteger("nextPosition", first, 0);
+  if (scheme.kind === "grid") return placeOnGrid(length, runs, first);
+  if (scheme.kind === "fractional") return placeFractional(length, runs, scheme.step, first);
+  const start = first ?? scheme.start ?? 0;
   expectInteger("start", start, 0);
   const positions = Int32Array.from({ length }, (_, i) => start + i);
   return { axes: 1, positions, unitsPerPosition: 1, next: start + length };
 }
 
-function placeOnGrid(length: number, runs: readonly VisualRun[]): PlacedPrompt {
+function placeOnGrid(length: number, runs: readonly VisualRun[], first = 0): PlacedPrompt {
   const positions = new Int32Array(3 * length);
-  let next = 0;
+  let next = first;
   let at = 0;
   const put = (t: number, h: number, w: number): void => {
     positions[at] = t;
@@ -103,13 +107,18 @@ function expectGrid(grid: Grid | undefined, rows: number): Required<Grid> {
   return { t, h, w, frameStep };
 }
 
-function placeFractional(length: number, runs: readonly VisualRun[], step: number): PlacedPrompt {
+function placeFractional(
+  length: number,
+  runs: readonly VisualRun[],
+  step: number,
+  first = 0,
+): PlacedPrompt {
   expectInteger("step", step, 1, 256);
-  if (runs[0]?.start === 0) {
+  if (first === 0 && runs[0]?.start === 0) {
     throw new InferenceError("unsupported", "ids: expected text before the first image, got none");
   }
   const positions = new Int32Array(length);
-  let last = -256;
+  let last = 256 * (first - 1);
   let at = 0;
   const putText = (end: number): void => {
     for (; at < end; at++) positions[at] = last = 256 * (Math.ceil(last / 256) + 1);

@@ -17,6 +17,8 @@ export interface PlannedImage {
   readonly keep: Uint32Array;
   /** Its cells before pruning, for positions of kind `grid`. */
   readonly grid?: Grid;
+  /** How many ids right before and right after its placeholders mark it, for `dropEmptyImages`. */
+  readonly markers?: { readonly before: number; readonly after: number };
 }
 
 /** Options of {@link planSequence}. */
@@ -24,6 +26,16 @@ export interface PlanSequenceOptions {
   /** The id that stands for a feature row. */
   readonly placeholder: number;
   readonly positions: PositionScheme;
+  /**
+   * Whether an image of which nothing stays goes with its markers and all ids between its placeholders.
+   * Default: they stay.
+   */
+  readonly dropEmptyImages?: boolean;
+  /**
+   * What the ids come after, in a conversation: the next position of what is cached, and how many tokens
+   * are cached. They differ once something was removed. Default: nothing.
+   */
+  readonly after?: { readonly nextPosition: number; readonly cached: number };
 }
 
 /** A pruned prompt with everything that must shrink together. */
@@ -32,6 +44,8 @@ export interface SequencePlan {
   readonly ids: Uint32Array;
   /** For every id that stays, its index in the unpruned prompt. */
   readonly source: Uint32Array;
+  /** The ids that do not stay, in order. */
+  readonly removed: Uint32Array;
   /** For every id that stays, its row among the kept rows of all images, or -1 for text. */
   readonly featureRow: Int32Array;
   /** Ones, as many as ids: removed tokens are gone and not masked. */
@@ -54,44 +68,77 @@ export interface SequencePlan {
  * Removes from a prompt what was removed from its images, and keeps ids, features, mask and
  * positions in step.
  *
- * Images take the placeholders in order; markers and text between them stay. Kept tokens keep the
- * positions that they have in the unpruned prompt, unless a `linear` scheme says `compact`.
+ * Images take the placeholders in order; markers and text between them stay, unless an empty image is
+ * dropped. Kept tokens keep the positions that they have in the unpruned prompt, unless a `linear` scheme
+ * says `compact`.
  *
  * _Cost_: O(ids).
  *
  * @throws {@link InferenceError} `shape` if placeholders and rows differ in number or a grid does
- *   not fit; `format` if an image with a grid is not one run; `range` for indices out of order.
+ *   not fit; `format` if an image with a grid is not one run; `range` for indices out of order, or for
+ *   markers that are missing or overlap others.
  * @see `docs/algorithms/sequence-plans.md`
  */
 export function planSequence(
   ids: Uint32Array,
   images: readonly PlannedImage[],
-  { placeholder, positions: scheme }: PlanSequenceOptions,
+  { placeholder, positions: scheme, dropEmptyImages = false, after }: PlanSequenceOptions,
 ): SequencePlan {
   const places = placesOf(ids, placeholder);
   const starts = startsOf(images, places.length);
-  const placed = placePrompt(ids.length, runsOf(images, starts, places, scheme), scheme);
+  const runs = runsOf(images, starts, places, scheme);
+  const placed = placePrompt(ids.length, runs, scheme, after?.nextPosition);
   const featureOf = new Int32Array(ids.length).fill(-1);
-  for (const place of places) featureOf[place] = -2;
+  for (const place of places) featureOf[place] = removed;
   let rows = 0;
-  for (const [i, { keep }] of images.entries()) {
-    for (const row of keep) featureOf[places[starts[i]! + row]!] = rows++;
+  for (const [i, image] of images.entries()) {
+    for (const row of image.keep) featureOf[places[starts[i]! + row]!] = rows++;
+    if (dropEmptyImages && image.keep.length === 0 && image.rows > 0) {
+      const own = places.subarray(starts[i], starts[i]! + image.rows);
+      drop(featureOf, own, image.markers, ids.length);
+    }
   }
-  const source = Uint32Array.from(ids.keys()).filter((i) => featureOf[i] !== -2);
+  const all = Uint32Array.from(ids.keys());
+  const source = all.filter((i) => featureOf[i] !== removed);
   const compact = scheme.kind === "linear" && scheme.compact === true;
-  const removed = ids.length - source.length;
-  const nextPosition = compact ? placed.next - removed : placed.next;
+  const gone = ids.length - source.length;
+  const nextPosition = compact ? placed.next - gone : placed.next;
   return {
     ids: source.map((i) => ids[i]!),
     source,
+    removed: ids.filter((_, i) => featureOf[i] === removed),
     featureRow: Int32Array.from(source, (i) => featureOf[i]!),
     attentionMask: new Uint8Array(source.length).fill(1),
     positions: compact ? placed.positions.slice(0, source.length) : gather(placed, source),
     axes: placed.axes,
     unitsPerPosition: placed.unitsPerPosition,
     nextPosition,
-    ropeDelta: nextPosition - source.length,
+    ropeDelta: nextPosition - source.length - (after?.cached ?? 0),
   };
+}
+
+/** Stands for "does not stay" where otherwise the row of a feature is, or -1 for text. */
+const removed = -2;
+
+/** Removes all ids of an image, from its first marker to its last. */
+function drop(
+  featureOf: Int32Array,
+  places: Uint32Array,
+  markers: PlannedImage["markers"],
+  length: number,
+): void {
+  if (markers === undefined) {
+    throw new InferenceError("range", "markers: expected those of an empty image, got none");
+  }
+  expectInteger("markers.before", markers.before, 0, places[0]);
+  expectInteger("markers.after", markers.after, 0, length - 1 - places.at(-1)!);
+  const end = places.at(-1)! + markers.after;
+  for (let i = places[0]! - markers.before; i <= end; i++) {
+    if (featureOf[i]! >= 0) {
+      throw new InferenceError("range", `markers: expected none of another image, got id ${i}`);
+    }
+    featureOf[i] = removed;
+  }
 }
 
 function placesOf(ids: Uint32Array, placeholder: number): Uint32Array {

@@ -64,6 +64,31 @@ describe("estimateCost", () => {
     expect(decode).toBe(decoderFlops(qwen2, 1));
   });
 
+  test("reproduces the row of the unsplit image", () => {
+    const model = { encoder: siglipBase, decoder: smol135 };
+    const { vision, prefill } = estimateCost(model, { tiles: 1, visual: 64, text: 64 });
+    expect([vision, prefill].map((flops) => round(flops / tera, 3))).toEqual([0.213, 0.028]);
+  });
+
+  test("counts tokens that leave inside the decoder, layer by layer", () => {
+    const model = { encoder: clipLarge, decoder: llama7 };
+    const cost = (visual: number | number[]) => estimateCost(model, { tiles: 1, visual, text: 64 });
+    expect(cost(Array<number>(32).fill(576))).toEqual(cost(576));
+    // FastV: half of them leave behind the second layer, so 30 of 32 layers cache and see 288.
+    const half = [576, 576, ...Array<number>(30).fill(288)];
+    expect(cost(half).vision).toBe(cost(576).vision);
+    expect(cost(half).prefill / cost(576).prefill).toBeCloseTo(0.572, 3);
+    expect(cost(half).cache).toBe((2 * cost(576).cache + 30 * cost(288).cache) / 32);
+    expect(cost(half).decode).toBe((2 * cost(576).decode + 30 * cost(288).decode) / 32);
+    expect(() => cost([576])).toThrow(
+      new InferenceError("shape", "tokens: expected 32 entries, got 1"),
+    );
+    const input = { tiles: 1, visual: half, text: 64 };
+    const savings = compareSavings(model, input, 0.5, { tiles: 1, visual: 144, text: 64 });
+    expect(savings.pruning).toBeGreaterThan(0);
+    expect(savings.pruning).toBeLessThan(savings.pruningAtMost);
+  });
+
   test("refuses what is no count or ratio", () => {
     const model = { encoder: clipLarge, decoder: llama7 };
     const run = () => estimateCost(model, { tiles: 1.5, visual: 1, text: 1 });
@@ -80,6 +105,7 @@ describe("decoderFlops", () => {
   test.each([
     ["FastV, half after 2", layers([2, 640], [30, 352]), 0.572],
     ["FastV, a quarter after 2", layers([2, 640], [30, 208]), 0.362],
+    ["FastV, a tenth after 2", layers([2, 640], [30, 122]), 0.238],
     ["FastV, half after 3", layers([3, 640], [29, 352]), 0.587],
     ["FastV, half after 5", layers([5, 640], [27, 352]), 0.615],
     ["PyramidDrop", layers([8, 640], [8, 352], [8, 208], [8, 136]), 0.518],
@@ -93,6 +119,7 @@ describe("decoderFlops", () => {
     const aim = [...layers([14, 1668]), 1472, 1276, 1080, 884, 688, 492, 296, ...layers([7, 100])];
     expect(round(decoderFlops(qwen7, 6372) / tera, 3)).toBe(99.456);
     expect(round(decoderFlops(qwen7, aim) / tera, 3)).toBe(14.748);
+    expect(round(decoderFlops(qwen7, aim) / decoderFlops(qwen7, 6372), 4)).toBe(0.1483);
   });
 });
 

@@ -2,8 +2,12 @@ import { InferenceError } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { type PlannedImage, planSequence, type PositionScheme } from "../../src/index.ts";
-import { attend, randomRows } from "./rotary-attention.ts";
+import {
+  expandIds,
+  type PlannedImage,
+  planSequence,
+  type PositionScheme,
+} from "../../src/index.ts";
 
 const image = 9;
 const grid: PositionScheme = { kind: "grid" };
@@ -82,6 +86,7 @@ describe("planSequence", () => {
             [...ids].filter((id) => id !== image),
           );
           expect([...result.ids]).toEqual([...result.source].map((i) => ids[i]));
+          expect(expandIds(result)).toEqual(ids);
           expect(result.attentionMask.length).toBe(result.ids.length);
           const last = Math.max(...result.positions) / result.unitsPerPosition;
           expect(result.ropeDelta + result.ids.length).toBe(last + 1);
@@ -90,23 +95,56 @@ describe("planSequence", () => {
     );
   });
 
-  test("a decoder computes the same from gathered rows as from masked ones, unless compacted", () => {
-    const rows = randomRows(7, 12);
-    const images = [{ rows: 8, keep: Uint32Array.of(1, 4, 6) }];
-    const { source, positions } = plan(prompt(2, 8, 2), images, linear);
-    const masked = attend(rows, range(12), (key) => source.includes(key));
-    const gathered = attend(pick(rows, source), positions, () => true);
-    for (const [i, row] of gathered.entries()) expectNear(row, masked[source[i]!]!);
-    const shifted = attend(
-      pick(rows, source),
-      positions.map((p) => p + 50),
-      () => true,
+  test("drops an empty image with its markers, if asked to", () => {
+    // Image 1 has a line break between its rows; 5 and 6 mark images.
+    const ids = Uint32Array.of(1, 5, 9, 9, 6, 2, 5, 9, 7, 9, 6, 3);
+    const markers = { before: 1, after: 1 };
+    const images = [
+      { rows: 2, keep: Uint32Array.of(1), markers },
+      { rows: 2, keep: new Uint32Array(), markers },
+    ];
+    const options = { placeholder: image, positions: linear };
+    const kept = planSequence(ids, images, options);
+    expect([...kept.ids]).toEqual([1, 5, 9, 6, 2, 5, 7, 6, 3]);
+    const dropped = planSequence(ids, images, { ...options, dropEmptyImages: true });
+    expect([...dropped.ids]).toEqual([1, 5, 9, 6, 2, 3]);
+    expect([...dropped.positions]).toEqual([0, 1, 3, 4, 5, 11]);
+    expect([dropped.nextPosition, dropped.ropeDelta]).toEqual([12, 6]);
+    expect(expandIds(dropped)).toEqual(ids);
+    const fails = (list: PlannedImage[]) => () =>
+      planSequence(ids, list, { ...options, dropEmptyImages: true });
+    const bare = { rows: 2, keep: new Uint32Array() };
+    expect(fails([bare, images[1]!])).toThrow(
+      new InferenceError("range", "markers: expected those of an empty image, got none"),
     );
-    for (const [i, row] of gathered.entries()) expectNear(row, shifted[i]!);
-    const compact = plan(prompt(2, 8, 2), images, { kind: "linear", compact: true });
-    expect([...compact.positions]).toEqual([...range(7)]);
-    const wrong = attend(pick(rows, source), compact.positions, () => true);
-    expect(Math.abs(wrong.at(-1)![0]! - gathered.at(-1)![0]!)).toBeGreaterThan(1e-3);
+    expect(fails([images[0]!, { ...bare, markers: { before: 5, after: 1 } }])).toThrow(
+      new InferenceError("range", "markers: expected none of another image, got id 3"),
+    );
+    expect(fails([images[0]!, { ...bare, markers: { before: 1, after: 3 } }])).toThrow(
+      "markers.after: expected an integer in [0, 2], got 3",
+    );
+  });
+
+  test("goes on where a conversation is, and not where its cache ends", () => {
+    const picture = { rows: 6, keep: Uint32Array.of(0, 5), grid: { t: 1, h: 2, w: 3 } };
+    const first = plan(prompt(2, 6, 3), [picture], grid);
+    expect([first.nextPosition, first.ids.length]).toEqual([8, 7]);
+    const after = { nextPosition: first.nextPosition + 4, cached: first.ids.length + 4 };
+    const second = planSequence(prompt(1, 6, 1), [picture], {
+      placeholder: image,
+      positions: grid,
+      after,
+    });
+    expect(triples(second)).toBe("121212 131313 131415 161616");
+    expect(second.nextPosition).toBe(17);
+    // A loop that adds the delta to the length of its cache gets the same position.
+    expect(second.ropeDelta + after.cached + second.ids.length).toBe(17);
+    const fractional = planSequence(prompt(0, 4, 1), [{ rows: 4, keep: range(4) }], {
+      placeholder: image,
+      positions: { kind: "fractional", step: 64 },
+      after,
+    });
+    expect([...fractional.positions].map((q) => q / 256)).toEqual([11.25, 11.5, 11.75, 12, 13]);
   });
 
   test("refuses what does not fit together", () => {
@@ -164,12 +202,4 @@ function triples({ positions, ids }: ReturnType<typeof plan>): string {
 
 function range(n: number): Uint32Array {
   return Uint32Array.from({ length: n }, (_, i) => i);
-}
-
-function pick<T>(rows: readonly T[], indices: Uint32Array): T[] {
-  return [...indices].map((i) => rows[i]!);
-}
-
-function expectNear(actual: readonly number[], expected: readonly number[]): void {
-  for (const [i, x] of actual.entries()) expect(x).toBeCloseTo(expected[i]!, 9);
 }
