@@ -1,10 +1,15 @@
 import { InferenceError } from "@frugal/core";
 import {
   buildVisionEncoder,
+  createReducedTower,
+  createVisionEncoder,
   createVisionTower,
   parseVisionConfig,
   readJson,
   readWeights,
+  type ReducedTower,
+  type TokenReduction,
+  type VisionConfig,
   type VisionEncoder,
   withImageSize,
 } from "@frugal/runtime";
@@ -31,6 +36,18 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
    * (bicubic) where it is not what the configuration states, which is the default.
    */
   readonly imageSize?: number | readonly [height: number, width: number];
+  /**
+   * What makes the rows of an image fewer inside the encoder; for ViT, CLIP and SigLIP, alone or in
+   * LLaVA. The encoder is a `ReducedTower` then, which says what its rows stand for.
+   */
+  readonly reduce?: TokenReduction;
+  /**
+   * `[from, to]`: only these layers, so that what is between them happens outside: rows leave early, or
+   * a head of yours looks at them. From layer 0 on the input is images, above it `hidden`
+   * `[n, rows, width]` of any number of rows. Of a range that ends before the last layer the output is
+   * `"hidden.{to}"`.
+   */
+  readonly layers?: readonly [from: number, to: number];
 }
 
 /**
@@ -43,14 +60,22 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
  *
  * @throws {@link InferenceError} `format` for files that are missing or malformed; `shape` for a tensor
  *   that does not fit the configuration; `unsupported` for another architecture or weight type;
- *   `range` for an output that the encoder does not have or a bad image size; `backend` if ONNX Runtime
- *   or the download fails.
+ *   `range` for an output or layers that the encoder does not have, a bad image size, or a reduction
+ *   that does not fit; `backend` if ONNX Runtime or the download fails.
  */
+export async function loadVisionTower(
+  source: string | URL,
+  options: VisionTowerOptions & { readonly reduce: TokenReduction },
+): Promise<ReducedTower>;
+export async function loadVisionTower(
+  source: string | URL,
+  options?: VisionTowerOptions,
+): Promise<VisionEncoder>;
 export async function loadVisionTower(
   source: string | URL,
   options: VisionTowerOptions = {},
 ): Promise<VisionEncoder> {
-  const { device = "cpu", threads = 0, output, imageSize, ...download } = options;
+  const { device = "cpu", threads = 0, output, imageSize, reduce, layers, ...download } = options;
   const folder = await downloadModel(source, { ...download, format: "safetensors" });
   const files = new FolderFiles(folder);
   const json = await readJson(files, "config.json");
@@ -59,10 +84,24 @@ export async function loadVisionTower(
   const config = imageSize === undefined ? stated : withImageSize(stated, imageSize);
   const { weights, weightFolder } = await locate(files, (await readWeights(files)).weights);
   const operators = device === "webgpu" ? "portable" : "cpu";
-  const wanted = output ?? (config.projector === null ? "hidden.final" : "features");
-  const graph = buildVisionEncoder(config, weights, operators, null, [wanted]);
+  const wanted = output ?? defaultOutput(config, layers);
+  const graph = buildVisionEncoder(config, weights, operators, {
+    outputs: [wanted],
+    reduce,
+    layers,
+  });
   const ort = await importOrt();
   await checkDevice(ort, device);
   const session = await createSession(ort, graph, weightFolder, { device, threads });
+  if (reduce !== undefined) return createReducedTower(ort, session, config, wanted);
+  if (layers !== undefined && layers[0] > 0) return createVisionEncoder(ort, session);
   return createVisionTower(ort, session, config);
+}
+
+function defaultOutput(
+  { layers: count, projector }: VisionConfig,
+  layers: VisionTowerOptions["layers"],
+): string {
+  if (layers !== undefined && layers[1] < count) return `hidden.${layers[1]}`;
+  return projector === null ? "hidden.final" : "features";
 }

@@ -73,7 +73,7 @@ export type {
   TokenReduction,
   TomeReduction,
 } from "./graph/token-reduction/token-reduction.ts";
-export { buildVisionEncoder } from "./graph/vision-encoder.ts";
+export { buildVisionEncoder, type VisionGraphOptions } from "./graph/vision-encoder.ts";
 export { createDraftHeads } from "./draft-heads.ts";
 export { buildMedusa } from "./graph/medusa.ts";
 export {
@@ -143,6 +143,12 @@ export { connectModel, type Connection, type ConnectionHooks } from "./remote/co
 export type { DownloadProgress, LoadProgress, ModelPort } from "./remote/protocol.ts";
 export { serveModel } from "./remote/serve-model.ts";
 export { selfTest } from "./self-test.ts";
+export {
+  createReducedTower,
+  type ReducedImage,
+  type ReducedTower,
+  type RowOrigins,
+} from "./vision/reduced-tower.ts";
 export { createVisionTower } from "./vision/vision-tower.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
 export { measureImportance } from "./weights/measure-importance.ts";

@@ -68,7 +68,17 @@ function wrongInputs(ports: readonly { readonly name: string }[], got: string): 
   return new InferenceError("shape", `inputs: expected ${names}, got ${got}`);
 }
 
-function tensorOf(ort: Ort, name: string, type: string, { data, dims }: EncoderInput): Tensor {
+/**
+ * An input as a tensor of this type.
+ *
+ * @throws {@link InferenceError} `shape` for another number of values; `unsupported` for another type.
+ */
+export function tensorOf(
+  ort: Ort,
+  name: string,
+  type: string,
+  { data, dims }: EncoderInput,
+): Tensor {
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== count) {
     throw new InferenceError(

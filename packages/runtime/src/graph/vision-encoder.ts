@@ -16,12 +16,23 @@ import { embedPatches, rowsOf } from "./vision/embed-patches.ts";
 import type { EncoderParts } from "./vision/encoder-parts.ts";
 import { addPooled } from "./vision/pool-rows.ts";
 import { addFeatures } from "./vision/project-rows.ts";
+import { addOrigin, type RowsAt, tapOf } from "./vision/row-origin.ts";
 
 /** Inputs that the layers share. */
 interface LayerInputs {
   readonly rotary: RotaryInputs | null;
   /** What is added to the scores, `[n or 1, 1, rows, rows]`. */
   readonly bias: string | null;
+}
+
+/** What of an encoder a graph has, and what happens to its rows. */
+export interface VisionGraphOptions {
+  /** What makes rows fewer on the way. */
+  readonly reduce?: TokenReduction | undefined;
+  /** The only outputs to compute; default all of them. */
+  readonly outputs?: readonly string[] | undefined;
+  /** `[from, to]`: only these layers; default all. */
+  readonly layers?: readonly [from: number, to: number] | undefined;
 }
 
 /**
@@ -38,63 +49,105 @@ interface LayerInputs {
  * `last_hidden_state` is `hidden.{layers}` here.
  *
  * With `reduce` rows become fewer on the way, and so are those of the outputs. Where rows are merged
- * or left out there are the outputs `keep` int32 `[n, rows]`, the row at the entry whose place each
- * of the last ones has, ascending; `source` int32 `[n, entered]`, the last row that each row of the
- * entry went into, or -1; and `sizes` float32 `[n, rows]`, how many each counts as in attention.
+ * or left out there are also the outputs `keep` int32 `[n, rows]`, the row at the entry whose place
+ * each row has, ascending; `source` int32 `[n, entered]`, the row that each row of the entry went into,
+ * or -1; and `sizes` float32 `[n, rows]`, how many each counts as in attention. They are those of the
+ * first of the outputs asked for, and of `hidden.final` where none is named.
  *
- * @param outputs the only outputs to compute; default all of them
+ * A range of layers that does not begin with the first takes rows instead of images, any number of
+ * them: `hidden` `[n, rows, hidden]`. One that does not end with the last has only `hidden.{l}`.
+ *
  * @throws {@link InferenceError} `format` or `shape` if a tensor is missing or does not fit the
- *   configuration; `unsupported` for a weight type that ONNX Runtime cannot cast, or a reduction that
- *   needs a class token where there is none; `range` for one that does not fit the layers, or an output
- *   that the encoder does not have.
+ *   configuration; `unsupported` for a weight type that ONNX Runtime cannot cast, or a reduction or
+ *   range that the kind of encoder does not allow; `range` for one that does not fit the layers, or an
+ *   output that the encoder does not have.
  */
 export function buildVisionEncoder(
   config: VisionConfig,
   weights: WeightMap,
   operators: OperatorSet = "cpu",
-  reduce: TokenReduction | null = null,
-  outputs?: readonly string[],
+  options: VisionGraphOptions = {},
 ): Uint8Array {
   const graph = new GraphBuilder(operators);
   const checkpoint = { weights: alignVision(weights, config), quantization: null };
-  const rows = rowsOf(config);
+  const [from, to] = checkRange(config, options);
+  const rows = from === 0 ? rowsOf(config) : "rows";
+  const { reduce, outputs } = options;
   const reduction =
-    reduce === null ? null : lowerReduction(graph, config, checkpoint, reduce, rows);
+    reduce === undefined ? null : lowerReduction(graph, config, checkpoint, reduce, rows);
   const encoder: EncoderParts = { graph, config, checkpoint, reduction };
   const { hiddenSize, layers, names, norm } = config;
-  const outputDims = () => ["n", reduction?.tracker.rows ?? rows, hiddenSize];
-  const hidden: (readonly [value: string, dims: (number | string)[]])[] = [];
-  let stream: Stream = { hidden: embedPatches(encoder), update: null };
+  const at = (value: string): RowsAt => ({
+    value,
+    dims: ["n", reduction?.tracker.rows ?? rows, hiddenSize],
+    origin: reduction?.tracker.origin ?? null,
+  });
+  const taps = new Map<number, RowsAt>();
+  const entered =
+    from === 0
+      ? embedPatches(encoder)
+      : graph.input("hidden", "float32", ["n", "rows", hiddenSize]);
+  let stream: Stream = { hidden: entered, update: null };
   const inputs = addInputs(encoder);
-  for (let layer = 0; layer < layers; layer++) {
+  for (let layer = from; layer < to; layer++) {
     stream = enterLayer(encoder, layer, stream);
-    const dims = outputDims();
+    const entry = at("");
     const { input, output } = graph.scope(`layer.${layer}`, () =>
       addLayer(encoder, inputs, layer, stream),
     );
-    hidden.push([input, dims]);
+    taps.set(layer, { ...entry, value: input });
     stream = output;
   }
-  stream = enterLayer(encoder, layers, stream);
-  const final = normalizeStream(graph, checkpoint, names.finalNorm, hiddenSize, norm, stream);
-  hidden.push([final.sum, outputDims()]);
-  addFeatures(encoder, { hidden: hidden.map(([value]) => value), final: final.normalized });
-  graph.output("hidden.final", final.normalized, "float32", outputDims());
-  addPooled(encoder, final.normalized);
-  hidden.forEach(([value, dims], l) => graph.output(`hidden.${l}`, value, "float32", dims));
-  reduction?.tracker.addOutputs();
-  if (outputs !== undefined) chooseOutputs(graph, outputs);
+  stream = enterLayer(encoder, to, stream);
+  if (to < layers) taps.set(to, at(sumOf(graph, stream)));
+  else {
+    const final = normalizeStream(graph, checkpoint, names.finalNorm, hiddenSize, norm, stream);
+    taps.set(to, at(final.sum));
+    addFeatures(encoder, { hidden: (tap) => taps.get(tap)?.value, final: final.normalized });
+    graph.output("hidden.final", final.normalized, "float32", taps.get(to)!.dims);
+    addPooled(encoder, final.normalized);
+  }
+  // The rows that enter as an input leave as none.
+  for (const [tap, { value, dims }] of taps) {
+    if (value !== "hidden") graph.output(`hidden.${tap}`, value, "float32", dims);
+  }
+  const added = addOrigin(graph, taps.get(tapOf(config, outputs?.[0])) ?? null);
+  if (outputs !== undefined) chooseOutputs(graph, outputs, added);
   return graph.finish(config.architecture);
 }
 
-function chooseOutputs(graph: GraphBuilder, outputs: readonly string[]): void {
+/** The layers of the graph. */
+function checkRange(
+  { layers, positions }: VisionConfig,
+  { reduce, layers: range = [0, layers] }: VisionGraphOptions,
+): readonly [number, number] {
+  const [from, to] = range;
+  const isRange = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to;
+  if (!isRange || to > layers) {
+    throw new InferenceError(
+      "range",
+      `layers: expected [from, to] within [0, ${layers}], got ${JSON.stringify(range)}`,
+    );
+  }
+  if (from > 0 && (reduce !== undefined || positions.kind !== "table")) {
+    const what = reduce === undefined ? `positions of kind ${positions.kind}` : "reduce";
+    throw new InferenceError("unsupported", `layers: expected to begin with 0 for ${what}`);
+  }
+  return [from, to];
+}
+
+function chooseOutputs(
+  graph: GraphBuilder,
+  outputs: readonly string[],
+  added: readonly string[],
+): void {
   const names = graph.outputNames;
   const unknown = outputs.find((output) => !names.includes(output));
   if (unknown !== undefined) {
     const expected = names.join(", ");
     throw new InferenceError("range", `output: expected one of ${expected}, got ${unknown}`);
   }
-  graph.keepOnly(outputs);
+  graph.keepOnly([...outputs, ...added]);
 }
 
 function addInputs({ graph, config }: EncoderParts): LayerInputs {

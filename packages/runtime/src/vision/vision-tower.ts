@@ -67,7 +67,8 @@ export function createVisionTower(
   });
 }
 
-function checkNames(given: Inputs, names: readonly string[], needed: number): void {
+/** @throws {@link InferenceError} `shape` for inputs that are unknown, or missing among those needed. */
+export function checkNames(given: Inputs, names: readonly string[], needed: number): void {
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   const missing = names.slice(0, needed).find((name) => given[name] === undefined);
   if (unknown === undefined && missing === undefined) return;
@@ -76,7 +77,7 @@ function checkNames(given: Inputs, names: readonly string[], needed: number): vo
 }
 
 /** @throws {@link InferenceError} `shape` unless the dimensions end so and the values are as many. */
-function checkImages({ data, dims }: EncoderInput, image: readonly number[]): void {
+export function checkImages({ data, dims }: EncoderInput, image: readonly number[]): void {
   const fits = dims.length === image.length + 1 && image.every((size, i) => dims[i + 1] === size);
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (fits && data.length === count) return;

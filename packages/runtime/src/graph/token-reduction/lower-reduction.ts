@@ -176,9 +176,9 @@ function lowerSit(place: Place, reduction: SitReduction): ReductionSteps {
 
 function lowerSelect(place: Place): ReductionSteps {
   const { graph, tracker } = place;
-  const keep = graph.input("keep", "int64", ["n", "kept"]);
   const before = new Map<number, (rows: string) => string>();
   before.set(0, (rows) => {
+    const keep = graph.input("keep", "int64", ["n", "kept"]);
     const column = graph.node("Unsqueeze", [keep, graph.ints([2])]);
     const selected = besideClassToken(place, rows, (given) => [gatherAt(graph, given, column), 0]);
     tracker.rows = "rows";

@@ -1,25 +1,33 @@
 import type { GraphBuilder } from "../graph-builder.ts";
 import { counting, gatherAt, gatherRows, largest, numbersAt, scalar } from "./rows.ts";
 
+/** What rows stand for, as columns. */
+export interface RowOrigin {
+  /** The row at the entry whose place each one has, `[n, rows, 1]`. */
+  readonly keep: string;
+  /** Where each row of the entry went, -1: nowhere; `[n, entered, 1]`. */
+  readonly source: string;
+  /** How many rows each one counts as in attention, `[n, rows, 1]`. */
+  readonly sizes: string;
+}
+
 /** What became of the rows of an encoder so far: how many are left, and what each stands for. */
 export class RowTracker {
   readonly #graph: GraphBuilder;
-  /** Rows at the entry. */
-  readonly #entered: number;
   /** Rows now; a name where it is known only at run time. */
   rows: number | string;
-  /** How many rows each one counts as in attention, `[n, rows, 1]`; null: 1 each. */
-  sizes: string | null = null;
-  /** Row at the entry whose place each one has, `[n, rows, 1]`; null: its own. */
-  #keep: string | null = null;
-  /** Where each row of the entry went, -1: nowhere; `[n, entered, 1]`; null: it stayed. */
-  #source: string | null = null;
+  /** Null while all rows are there. */
+  origin: RowOrigin | null = null;
   #bias: { readonly sizes: string; readonly value: string } | null = null;
 
   constructor(graph: GraphBuilder, rows: number) {
     this.#graph = graph;
-    this.#entered = rows;
     this.rows = rows;
+  }
+
+  /** How many rows each one counts as; null: 1 each. */
+  get sizes(): string | null {
+    return this.origin?.sizes ?? null;
   }
 
   /** How many rows there are, where that is known when the graph is built. */
@@ -50,23 +58,12 @@ export class RowTracker {
    */
   move(kept: string, moved: string, count: number, sizes: string): void {
     const graph = this.#graph;
-    this.#keep =
-      this.#keep === null ? numbersAt(graph, kept, this.count) : gatherAt(graph, this.#keep, kept);
-    this.#source = this.#source === null ? moved : this.#follow(this.#source, moved);
-    this.sizes = sizes;
+    const { origin } = this;
+    const keep =
+      origin === null ? numbersAt(graph, kept, this.count) : gatherAt(graph, origin.keep, kept);
+    const source = origin === null ? moved : this.#follow(origin.source, moved);
+    this.origin = { keep, source, sizes };
     this.rows = count;
-  }
-
-  /** The outputs `keep`, `source` and `sizes` of an encoder that merged rows or left some out. */
-  addOutputs(): void {
-    const graph = this.#graph;
-    if (this.#keep === null || this.#source === null || this.sizes === null) return;
-    const flat = (column: string): string => graph.node("Squeeze", [column, graph.ints([2])]);
-    const whole = (column: string): string =>
-      graph.node("Cast", [flat(column)], { to: { int: 6 } });
-    graph.output("keep", whole(this.#keep), "int32", ["n", this.rows]);
-    graph.output("source", whole(this.#source), "int32", ["n", this.#entered]);
-    graph.output("sizes", flat(this.sizes), "float32", ["n", this.rows]);
   }
 
   #follow(source: string, moved: string): string {

@@ -9,8 +9,8 @@ import type { EncoderParts } from "./encoder-parts.ts";
 
 /** The rows of an encoder that a projector can read. */
 export interface EncoderRows {
-  /** Inputs of the layers, and the output of the last one. */
-  readonly hidden: readonly string[];
+  /** Inputs of the layers, and the output of the last one; undefined for a layer that is not there. */
+  readonly hidden: (tap: number) => string | undefined;
   readonly final: string;
 }
 
@@ -24,7 +24,8 @@ export function addFeatures(encoder: EncoderParts, rows: EncoderRows): void {
   if (projector === null) return;
   if (reduction !== null && (projector.join !== null || projector.reads.length > 1)) return;
   const { reads, patchesOnly, linears, activation, bias } = projector;
-  const parts = reads.map((tap) => (tap === "final" ? rows.final : rows.hidden[tap]!));
+  const parts = reads.flatMap((tap) => (tap === "final" ? rows.final : (rows.hidden(tap) ?? [])));
+  if (parts.length < reads.length) return;
   const read = parts.length === 1 ? parts[0]! : graph.node("Concat", parts, { axis: { int: 2 } });
   const patches = patchesOnly
     ? graph.node("Slice", [read, graph.ints([1]), graph.ints([2 ** 31]), graph.ints([1])])
