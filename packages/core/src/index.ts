@@ -31,6 +31,7 @@ export type {
 export { plainKernels, type Kernels } from "./ports/kernels.ts";
 export type { DraftHeads, HeadGuesses } from "./ports/draft-heads.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
+export type { ImageEffort, LayerSkips } from "./ports/image-effort.ts";
 export type {
   LayerStage,
   ScoreKind,

@@ -74,6 +74,7 @@ export type { TokenLogprobs } from "./generate/logprobs.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { GenerateStats } from "./generate/stats.ts";
 export { splitSequence } from "./layers/split-sequence.ts";
+export { createStagedModel, type StagedRangeOptions, stagedRanges } from "./layers/staged-model.ts";
 export { constantLength, type DraftLength, type DraftOutcome } from "./length/draft-length.ts";
 export { heuristicLength } from "./length/heuristic-length.ts";
 export { measuredCost, type MeasuredCostOptions } from "./length/measured-cost.ts";

@@ -130,3 +130,39 @@ export { labelRegions, selectFromRegions } from "./select/select-from-regions.ts
 export { selectDissimilar } from "./select/select-dissimilar.ts";
 export { shareByThumbnail, type ShareByThumbnailOptions } from "./select/share-by-thumbnail.ts";
 export { selectByFrameGroups } from "./select/select-by-frame-groups.ts";
+export {
+  chooseHeads,
+  type ChooseHeadsOptions,
+  dropHeadsFrom,
+  headShares,
+} from "./decoder/choose-heads.ts";
+export { type EffortInput, effortFlops } from "./decoder/effort-flops.ts";
+export { meanAttention } from "./decoder/mean-attention.ts";
+export { countNeighbors, neighborMask } from "./decoder/neighbor-mask.ts";
+export { pageRank, type PageRankOptions } from "./decoder/page-rank.ts";
+export { countByLayer, type PlannedStage } from "./decoder/planned-stage.ts";
+export {
+  chooseRaters,
+  pruneAndRecycle,
+  type PruneAndRecycleOptions,
+  recycleBudgets,
+} from "./decoder/prune-and-recycle.ts";
+export {
+  pruneByAttention,
+  type PruneByAttentionOptions,
+  pruneInSteps,
+  type PruneInStepsOptions,
+} from "./decoder/prune-by-attention.ts";
+export {
+  linearRetention,
+  type LinearRetentionOptions,
+  pruneByRank,
+  type PruneByRankOptions,
+} from "./decoder/prune-by-rank.ts";
+export {
+  pruneToBudget,
+  type PruneToBudgetOptions,
+  ratioForBudget,
+} from "./decoder/prune-to-budget.ts";
+export { imageAlignment, skipLayers, type SkipLayersOptions } from "./decoder/skip-layers.ts";
+export { chooseWithdrawal, meanDivergence, withdrawImages } from "./decoder/withdraw-images.ts";

@@ -10,12 +10,11 @@ export type ScoreKind = "attention" | "logits";
 export interface StageView {
   /** States of the images' rows that enter the stage's layer, `[n, hiddenSize]`. Borrowed. */
   readonly states: Matrix;
-  /** States of the text's rows that enter with them, `[t, hiddenSize]`. Borrowed. */
+  /** States of the rows of text that are queries, `[t, hiddenSize]`. Borrowed. */
   readonly text: Matrix;
   /**
-   * What the stage {@link LayerStage.reads}: `[queries, keys]`, of logits head after head, in the
-   * layer before. Keys are the `n` rows of the images, or with `keys: "all"` every row that the layer
-   * before has cached; null where it reads nothing.
+   * What the stage {@link LayerStage.reads} of the layer before: `[queries, keys]`, of logits head
+   * after head; null where it reads nothing.
    */
   readonly scores: Matrix | null;
   /** Columns of `scores` that are the images' rows. */
@@ -35,9 +34,12 @@ export interface StageDecision {
 /** What a {@link LayerStage} wants to know of the attention in the layer before it. */
 export interface StageReads {
   readonly kind: ScoreKind;
-  /** Whose attention: that of the last row, of the rows of text, or of all rows that run. */
+  /**
+   * Whose attention: that of the last row, of the rows of text behind the first image, or of all rows
+   * that enter the layer.
+   */
   readonly queries: "last" | "text" | "all";
-  /** To which rows: those of the images, or all of them. */
+  /** To which of the rows that enter the layer: those of the images, or all of them. */
   readonly keys: "images" | "all";
 }
 

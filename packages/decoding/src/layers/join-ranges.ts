@@ -8,7 +8,9 @@ import { expectRange } from "../sampling/sampling-options.ts";
  * @throws {@link InferenceError} `range` for fewer than two; `shape` for ranges of other widths,
  *   `state` of other lengths; `unsupported` for one that takes or gives no hidden states.
  */
-export function checkRanges(ranges: readonly Sequence[]): void {
+export function checkRanges(
+  ranges: readonly (Pick<Sequence, "info" | "capabilities"> & Partial<Pick<Sequence, "length">>)[],
+): void {
   expectRange("ranges", ranges.length, "at least two", ranges.length >= 2);
   const [first] = ranges;
   const { hiddenSize } = first!.info;
@@ -55,5 +57,6 @@ export function joinCapabilities(all: readonly Capabilities[]): Capabilities {
     positions: every("positions"),
     evict: every("evict"),
     top: all.at(-1)!.top,
+    ...(all.at(-1)!.head === false && { head: false }),
   };
 }

@@ -1,5 +1,7 @@
 import type { Block, Matrix, Sequence, StepOptions, StepOutput } from "@frugal/core";
 
+import { joinRows, pickRows } from "./row-batch.ts";
+
 /**
  * A range of layers, or an adapter, that reads its hidden states when it is asked to and not when
  * they come: rows wait, and the next run takes all of them in one block.
@@ -37,7 +39,7 @@ export class LazyRange {
     shape: Pick<Block, "parents" | "positions"> = {},
   ): Promise<StepOutput> {
     const { parents, positions } = shape;
-    const embeddings = joinRows(this.#waiting);
+    const embeddings = joinRows(...this.#waiting);
     const block = { embeddings, ...(parents && { parents }), ...(positions && { positions }) };
     const output = await this.#sequence.step(block, options);
     this.#waiting = [];
@@ -51,7 +53,7 @@ export class LazyRange {
     while (read > 0 && slots[read - 1]! >= length) read--;
     if (waiting > slots.length - read) {
       const rest = Array.from(slots.subarray(read), (slot) => slot - length);
-      this.#waiting = rest.length === 0 ? [] : [pickRows(joinRows(this.#waiting), rest)];
+      this.#waiting = rest.length === 0 ? [] : [pickRows(joinRows(...this.#waiting), rest)];
     }
     if (read < length) await this.#sequence.keep(slots.subarray(0, read));
   }
@@ -64,25 +66,4 @@ export class LazyRange {
     this.#waiting = [];
     return this.#sequence.dispose();
   }
-}
-
-function joinRows(parts: readonly Matrix[]): Matrix {
-  if (parts.length === 1) return parts[0]!;
-  const { cols } = parts[0]!;
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const data = new Float32Array(rows * cols);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { data, rows, cols };
-}
-
-function pickRows({ data, cols }: Matrix, rows: readonly number[]): Matrix {
-  const picked = new Float32Array(rows.length * cols);
-  for (const [to, from] of rows.entries()) {
-    picked.set(data.subarray(from * cols, (from + 1) * cols), to * cols);
-  }
-  return { data: picked, rows: rows.length, cols };
 }
