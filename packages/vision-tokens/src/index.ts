@@ -17,6 +17,28 @@ export {
 export { labelSimilar } from "./cluster/label-similar.ts";
 export { localOutlierCount, localOutlierFactors } from "./cluster/local-outlier-factors.ts";
 export { mergeClusters } from "./cluster/merge-clusters.ts";
+export { compositeToken, type Phrase, replaceEnd } from "./conditioning/composite-token.ts";
+export { padRows, replaceSpan } from "./conditioning/replace-span.ts";
+export {
+  type PointPrompts,
+  refinePoint,
+  similarityToPoints,
+  type SimilarityToPointsOptions,
+} from "./points/similarity-to-points.ts";
+export { matryoshkaLevels, matryoshkaPool } from "./projector/matryoshka.ts";
+export {
+  mixByPooling,
+  type MixByPoolingOptions,
+  type PoolingProjections,
+} from "./projector/mix-by-pooling.ts";
+export { type PooledSwigluParams, projectPooled } from "./projector/pooled-swiglu.ts";
+export {
+  adaptiveNorm,
+  TemporalAttention,
+  type TemporalAttentionOptions,
+  timestampEmbedding,
+} from "./projector/temporal-attention.ts";
+export { type CrossAttentionParams, VisualCache } from "./projector/visual-cache.ts";
 export { type CellGrid } from "./tiles/unpad.ts";
 export { roundHalfEven } from "./round-half-even.ts";
 export { adaptVision, type AdaptVisionOptions } from "./tiles/adapt-vision.ts";

@@ -13,9 +13,15 @@ export type Signal =
 /**
  * Where in a model a method works: between or inside the blocks of the vision or audio encoder, in
  * what maps its output to the decoder's width, on that output, between or inside the layers of the
- * decoder, or on what the decoder gave.
+ * decoder, on what the decoder gave, or on the text rows that condition a model of images.
  */
-export type Stage = "in-encoder" | "projector" | "before-decoder" | "in-decoder" | "after-decoder";
+export type Stage =
+  | "in-encoder"
+  | "projector"
+  | "before-decoder"
+  | "in-decoder"
+  | "after-decoder"
+  | "conditioning";
 
 /**
  * The four families of token compression in the survey of Shao et al., arXiv:2507.20198: pooling and
@@ -34,15 +40,18 @@ export interface MethodInfo {
   readonly mechanism: Mechanism;
   /** What it must be given, features to reduce aside. */
   readonly needs: readonly Signal[];
-  /** Whether it leaves rows out, sums them up, says how many of them to keep, or skips work on them. */
-  readonly does: "selects" | "merges" | "budgets" | "skips";
+  /**
+   * Whether it leaves rows out, sums them up, says how many of them to keep, skips work on them, mixes
+   * or edits them.
+   */
+  readonly does: "selects" | "merges" | "budgets" | "skips" | "mixes" | "edits";
   /**
    * What the weights of a row of its result sum to, none being negative. `stochastic`: to one, as in
    * a choice or a mean. `sum`: the row whose place it takes counts in full and others are added.
    * `free`: to anything. Absent if it makes no rows.
    */
   readonly rowSums?: "stochastic" | "sum" | "free";
-  readonly modality: "image" | "video" | "audio";
+  readonly modality: "image" | "video" | "audio" | "text";
   /** Whether the model must have been trained for it. */
   readonly trained: boolean;
   /** Where it comes from. */
@@ -52,28 +61,15 @@ export interface MethodInfo {
 /** The methods of this package, in the order of their publication. */
 export const methods: readonly MethodInfo[] = [
   {
-    function: "clusterDensityPeaks",
-    name: "DPC-KNN",
-    stage: "before-decoder",
-    mechanism: "similarity",
-    needs: ["features"],
-    does: "merges",
-    rowSums: "stochastic",
-    modality: "image",
-    trained: false,
-    source: "doi:10.1016/j.knosys.2016.02.001",
-  },
-  {
-    function: "averagePool",
-    name: "Adaptive average pooling",
-    stage: "before-decoder",
+    function: "mixByPooling",
+    name: "PoNet",
+    stage: "projector",
     mechanism: "transformation",
-    needs: [],
-    does: "merges",
-    rowSums: "stochastic",
-    modality: "image",
-    trained: false,
-    source: "PyTorch, AdaptiveAvgPool2d",
+    needs: ["hidden-states"],
+    does: "mixes",
+    modality: "text",
+    trained: true,
+    source: "arXiv:2110.02442",
   },
   {
     function: "slimRows",
@@ -112,18 +108,6 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2210.09461",
   },
   {
-    function: "selectByGate",
-    name: "LaVIT, selector",
-    stage: "before-decoder",
-    mechanism: "query",
-    needs: ["selector"],
-    does: "selects",
-    rowSums: "stochastic",
-    modality: "image",
-    trained: true,
-    source: "arXiv:2309.04669",
-  },
-  {
     function: "attentiveBlocks",
     name: "A-CLIP",
     stage: "in-encoder",
@@ -160,16 +144,16 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2308.01045",
   },
   {
-    function: "mergeModulated",
-    name: "PYRA",
-    stage: "in-encoder",
-    mechanism: "similarity",
-    needs: ["hidden-states", "keys"],
-    does: "merges",
-    rowSums: "free",
+    function: "selectByGate",
+    name: "LaVIT, selector",
+    stage: "before-decoder",
+    mechanism: "query",
+    needs: ["selector"],
+    does: "selects",
+    rowSums: "stochastic",
     modality: "image",
     trained: true,
-    source: "arXiv:2403.09192",
+    source: "arXiv:2309.04669",
   },
   {
     function: "pruneByAttention",
@@ -184,6 +168,18 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2403.06764",
   },
   {
+    function: "mergeModulated",
+    name: "PYRA",
+    stage: "in-encoder",
+    mechanism: "similarity",
+    needs: ["hidden-states", "keys"],
+    does: "merges",
+    rowSums: "free",
+    modality: "image",
+    trained: true,
+    source: "arXiv:2403.09192",
+  },
+  {
     function: "mergeIntoOutliers",
     name: "LLaVA-PruMerge",
     stage: "before-decoder",
@@ -194,6 +190,30 @@ export const methods: readonly MethodInfo[] = [
     modality: "image",
     trained: false,
     source: "arXiv:2403.15388",
+  },
+  {
+    function: "withdrawImages",
+    name: "Visual tokens withdrawal",
+    stage: "in-decoder",
+    mechanism: "transformation",
+    needs: ["hidden-states"],
+    does: "selects",
+    rowSums: "stochastic",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2405.05803",
+  },
+  {
+    function: "matryoshkaPool",
+    name: "M3",
+    stage: "projector",
+    mechanism: "transformation",
+    needs: ["features"],
+    does: "merges",
+    rowSums: "stochastic",
+    modality: "image",
+    trained: true,
+    source: "arXiv:2405.17430",
   },
   {
     function: "selectByDensity",
@@ -218,42 +238,6 @@ export const methods: readonly MethodInfo[] = [
     modality: "image",
     trained: false,
     source: "arXiv:2409.01179",
-  },
-  {
-    function: "mergeWindows",
-    name: "MustDrop, first stage",
-    stage: "before-decoder",
-    mechanism: "similarity",
-    needs: ["features"],
-    does: "merges",
-    rowSums: "stochastic",
-    modality: "image",
-    trained: false,
-    source: "arXiv:2411.10803",
-  },
-  {
-    function: "selectByFrameGroups",
-    name: "DyCoke, first stage",
-    stage: "before-decoder",
-    mechanism: "similarity",
-    needs: ["features"],
-    does: "selects",
-    rowSums: "stochastic",
-    modality: "video",
-    trained: false,
-    source: "arXiv:2411.15024",
-  },
-  {
-    function: "withdrawImages",
-    name: "Visual tokens withdrawal",
-    stage: "in-decoder",
-    mechanism: "transformation",
-    needs: ["hidden-states"],
-    does: "selects",
-    rowSums: "stochastic",
-    modality: "image",
-    trained: false,
-    source: "arXiv:2405.05803",
   },
   {
     function: "pruneAndRecycle",
@@ -300,6 +284,41 @@ export const methods: readonly MethodInfo[] = [
     modality: "image",
     trained: false,
     source: "arXiv:2410.17247",
+  },
+  {
+    function: "compositeToken",
+    name: "ToMe for text-to-image",
+    stage: "conditioning",
+    mechanism: "transformation",
+    needs: ["text"],
+    does: "edits",
+    modality: "text",
+    trained: false,
+    source: "arXiv:2411.07132",
+  },
+  {
+    function: "mergeWindows",
+    name: "MustDrop, first stage",
+    stage: "before-decoder",
+    mechanism: "similarity",
+    needs: ["features"],
+    does: "merges",
+    rowSums: "stochastic",
+    modality: "image",
+    trained: false,
+    source: "arXiv:2411.10803",
+  },
+  {
+    function: "selectByFrameGroups",
+    name: "DyCoke, first stage",
+    stage: "before-decoder",
+    mechanism: "similarity",
+    needs: ["features"],
+    does: "selects",
+    rowSums: "stochastic",
+    modality: "video",
+    trained: false,
+    source: "arXiv:2411.15024",
   },
   {
     function: "selectFromRegions",
@@ -374,6 +393,28 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2412.04467",
   },
   {
+    function: "TemporalAttention",
+    name: "PVC",
+    stage: "projector",
+    mechanism: "attention",
+    needs: ["hidden-states"],
+    does: "mixes",
+    modality: "video",
+    trained: true,
+    source: "arXiv:2412.09613",
+  },
+  {
+    function: "similarityToPoints",
+    name: "READ",
+    stage: "after-decoder",
+    mechanism: "query",
+    needs: ["hidden-states"],
+    does: "selects",
+    modality: "image",
+    trained: true,
+    source: "arXiv:2412.17741",
+  },
+  {
     function: "pruneToBudget",
     name: "FrameFusion, second stage",
     stage: "in-decoder",
@@ -433,6 +474,39 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2503.02175",
   },
   {
+    function: "replaceSpan",
+    name: "Follow the Flow",
+    stage: "conditioning",
+    mechanism: "transformation",
+    needs: ["text"],
+    does: "edits",
+    modality: "text",
+    trained: false,
+    source: "arXiv:2504.01137",
+  },
+  {
+    function: "projectPooled",
+    name: "TokenFLEX",
+    stage: "projector",
+    mechanism: "transformation",
+    needs: ["features"],
+    does: "mixes",
+    modality: "image",
+    trained: true,
+    source: "arXiv:2504.03154",
+  },
+  {
+    function: "VisualCache",
+    name: "CrossLMM",
+    stage: "projector",
+    mechanism: "query",
+    needs: ["features", "text"],
+    does: "mixes",
+    modality: "video",
+    trained: true,
+    source: "arXiv:2505.17020",
+  },
+  {
     function: "selectDeterminant",
     name: "CDPruner",
     stage: "before-decoder",
@@ -457,18 +531,6 @@ export const methods: readonly MethodInfo[] = [
     source: "arXiv:2506.21862",
   },
   {
-    function: "selectChanged",
-    name: "Efficient video sampling",
-    stage: "before-decoder",
-    mechanism: "similarity",
-    needs: ["features"],
-    does: "selects",
-    rowSums: "stochastic",
-    modality: "video",
-    trained: false,
-    source: "vllm-project/vllm, vllm/multimodal/evs.py",
-  },
-  {
     function: "selectCovering",
     name: "FLoC",
     stage: "before-decoder",
@@ -479,6 +541,42 @@ export const methods: readonly MethodInfo[] = [
     modality: "video",
     trained: false,
     source: "arXiv:2511.00141",
+  },
+  {
+    function: "clusterDensityPeaks",
+    name: "DPC-KNN",
+    stage: "before-decoder",
+    mechanism: "similarity",
+    needs: ["features"],
+    does: "merges",
+    rowSums: "stochastic",
+    modality: "image",
+    trained: false,
+    source: "doi:10.1016/j.knosys.2016.02.001",
+  },
+  {
+    function: "averagePool",
+    name: "Adaptive average pooling",
+    stage: "before-decoder",
+    mechanism: "transformation",
+    needs: [],
+    does: "merges",
+    rowSums: "stochastic",
+    modality: "image",
+    trained: false,
+    source: "PyTorch, AdaptiveAvgPool2d",
+  },
+  {
+    function: "selectChanged",
+    name: "Efficient video sampling",
+    stage: "before-decoder",
+    mechanism: "similarity",
+    needs: ["features"],
+    does: "selects",
+    rowSums: "stochastic",
+    modality: "video",
+    trained: false,
+    source: "vllm-project/vllm, vllm/multimodal/evs.py",
   },
 ];
 
