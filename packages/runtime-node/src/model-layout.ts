@@ -48,7 +48,7 @@ export interface OnnxLayout {
 /**
  * Finds the weights among the files of a model.
  *
- * ONNX: what `genai_config.json` names; else `decoder_model_merged` or `model`, with
+ * ONNX: what `genai_config.json` names, or the wanted variant beside it; else `decoder_model_merged` or `model`, with
  * `embed_tokens` and `vision_encoder`, in `onnx/` or beside the configuration; else a single graph
  * of any name. External data are the files whose names continue the graph's. GGUF: the file that is
  * asked for, else the only one.
@@ -118,7 +118,7 @@ function onnxLayout(
   variant: Variant | undefined,
 ): OnnxLayout | null {
   const parts =
-    genaiConfig === null ? optimumParts(names, variant) : genaiParts(names, genaiConfig);
+    genaiConfig === null ? optimumParts(names, variant) : genaiParts(names, genaiConfig, variant);
   if (parts === null) return null;
   const graphs = [parts.decoder, parts.embedding, parts.vision].filter((name) => name !== null);
   return {
@@ -155,12 +155,7 @@ function optimumParts(names: readonly string[], variant: Variant | undefined): P
     return { decoder, embedding: beside("embed_tokens"), vision: beside("vision_encoder") };
   }
   const graphs = names.filter((name) => name.endsWith(".onnx"));
-  if (graphs.length > 1 && variant !== undefined) {
-    throw new InferenceError(
-      "format",
-      `variant: expected a decoder with "${variant}" weights, found ${graphs.join(", ")}`,
-    );
-  }
+  if (graphs.length > 1 && variant !== undefined) wrongVariant(names, variant);
   return graphs.length === 1 ? { decoder: graphs[0]!, embedding: null, vision: null } : null;
 }
 
@@ -171,8 +166,11 @@ function pick(names: readonly string[], stem: string, variant: Variant | undefin
   );
 }
 
-/** The layout of onnxruntime-genai. */
-function genaiParts(names: readonly string[], text: string): Parts {
+/**
+ * The layout of onnxruntime-genai. A variant is a file beside the named one, with the suffix of the
+ * variant instead of its own; else it is looked for in the layout of optimum.
+ */
+function genaiParts(names: readonly string[], text: string, variant: Variant | undefined): Parts {
   type Part = { filename?: unknown } | undefined;
   let model: { decoder?: Part; embedding?: Part; vision?: Part } | undefined;
   try {
@@ -182,18 +180,35 @@ function genaiParts(names: readonly string[], text: string): Parts {
   }
   const find = (part: Part): string | null => {
     if (part?.filename === undefined) return null;
-    checkFileName(part.filename);
-    if (names.includes(part.filename)) return part.filename;
-    throw new InferenceError(
-      "format",
-      `genai_config.json: filename "${part.filename}": no such file`,
-    );
+    const { filename } = part;
+    checkFileName(filename);
+    if (names.includes(filename)) return filename;
+    throw new InferenceError("format", `genai_config.json: filename "${filename}": no such file`);
   };
   const decoder = find(model?.decoder);
   if (decoder === null) {
     throw new InferenceError("format", "genai_config.json: model.decoder.filename: missing");
   }
-  return { decoder, embedding: find(model?.embedding), vision: find(model?.vision) };
+  const parts = { decoder, embedding: find(model?.embedding), vision: find(model?.vision) };
+  if (variant === undefined) return parts;
+  const beside = (name: string): string | null => pick(names, stemOf(name), variant);
+  const wanted = beside(decoder);
+  if (wanted === null) return optimumParts(names, variant) ?? wrongVariant(names, variant);
+  const orNamed = (name: string | null): string | null => name && (beside(name) ?? name);
+  return { decoder: wanted, embedding: orNamed(parts.embedding), vision: orNamed(parts.vision) };
+}
+
+/** A graph's name without the suffix of a variant. */
+function stemOf(name: string): string {
+  const stem = name.replace(/\.onnx$/, "");
+  const suffix = Object.values(suffixes).find((one) => one !== "" && stem.endsWith(one)) ?? "";
+  return stem.slice(0, stem.length - suffix.length);
+}
+
+function wrongVariant(names: readonly string[], variant: Variant): never {
+  const graphs = names.filter((name) => name.endsWith(".onnx")).join(", ");
+  const message = `variant: expected a decoder with "${variant}" weights, found ${graphs}`;
+  throw new InferenceError("format", message);
 }
 
 /** External data of a graph: `model.onnx_data`, `model.onnx_data_1`, ..., `model.onnx.data`. */

@@ -50,6 +50,39 @@ describe("modelLayout", () => {
     expect(onnx(names).vision).toBe("onnx/vision_encoder_fp16.onnx");
   });
 
+  test("takes the variant beside what genai_config.json names, or in the other layout", () => {
+    const genai = {
+      model: { decoder: { filename: "model_q4.onnx" }, embedding: { filename: "embedding.onnx" } },
+    };
+    const names = [
+      "embedding.onnx",
+      "embedding_fp16.onnx",
+      "model.onnx",
+      "model.onnx.data",
+      "model_fp16.onnx",
+      "model_fp16.onnx.data",
+      "model_q4.onnx",
+      "onnx/model_int8.onnx",
+      "onnx/model_int8.onnx_data",
+    ];
+    expect(onnx(names, genai).decoder).toBe("model_q4.onnx");
+    expect(onnx(names, genai, { variant: "fp32" }).files).toEqual([
+      "model.onnx",
+      "embedding.onnx",
+      "model.onnx.data",
+    ]);
+    expect(onnx(names, genai, { variant: "fp16" })).toMatchObject({
+      decoder: "model_fp16.onnx",
+      embedding: "embedding_fp16.onnx",
+      files: ["model_fp16.onnx", "embedding_fp16.onnx", "model_fp16.onnx.data"],
+    });
+    expect(onnx(names, genai, { variant: "int8" }).files).toEqual([
+      "onnx/model_int8.onnx",
+      "onnx/model_int8.onnx_data",
+    ]);
+    expect(() => onnx(names, genai, { variant: "bnb4" })).toThrow(/"bnb4" weights, found .*_q4/);
+  });
+
   test("takes what genai_config.json names", () => {
     const genai = {
       model: {

@@ -104,6 +104,7 @@ describe("encodeOnnxModel", () => {
     expect(onnxType).toEqual({
       float32: 1,
       uint8: 2,
+      int8: 3,
       int32: 6,
       int64: 7,
       bool: 9,

@@ -5,45 +5,36 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { GraphBuilder } from "../../../packages/runtime/src/graph/graph-builder.ts";
+import { Weights, type WeightStyle } from "./export-weights.ts";
 import { llamaConfigJson, type ReferenceConfig } from "./reference-config.ts";
 import type { TensorMap } from "./reference-weights.ts";
 
 /** How an export differs from others. */
-export interface ExportStyle {
+export interface ExportStyle extends WeightStyle {
   /**
    * `concat`: attention in single operators over `concat(past, new)`, rotary positions and a mask
    * as inputs, as optimum does. `grouped`: one operator for all of it, without positions, as the
    * builder of onnxruntime-genai does. `bias`: as `concat`, with an additive mask instead.
    */
   readonly attention: "concat" | "grouped" | "bias";
-  readonly type?: "float32" | "float16";
   /** Embeddings are looked up by another graph. */
   readonly split?: boolean;
   /** How many of the last rows get logits is an input. */
   readonly logitCount?: boolean;
-  /** Weights lie in this file beside the graph. */
-  readonly dataFile?: string;
-  /** Projections in blocks by name, for graphs with a `dataFile`; the others are floats. */
-  readonly blocks?: ReadonlyMap<string, BlockWeight>;
-}
-
-/** Weights of a projection as `MatMulNBits` takes them. */
-export interface BlockWeight {
-  readonly bits: number;
-  readonly blockSize: number;
-  readonly outputs: number;
-  readonly inputs: number;
-  /** `[outputs, blocks, blockSize * bits / 8]` */
-  readonly quantized: Uint8Array;
-  /** float32 `[outputs, blocks]` */
-  readonly scales: Uint8Array;
+  /** Sums and the norms behind them are one operator, as the builder of onnxruntime-genai has it. */
+  readonly fusedNorms?: boolean;
+  /**
+   * Positions are triples: pairs of channels in sections, which turn by frame, row and column. For
+   * attention in single operators.
+   */
+  readonly sections?: readonly number[];
 }
 
 /** The files of an export. */
 export interface Export {
   readonly decoder: Uint8Array;
   readonly embedding: Uint8Array | null;
-  readonly data: Uint8Array;
+  readonly files: readonly { readonly name: string; readonly data: Uint8Array }[];
 }
 
 /** Writes the graphs. */
@@ -57,7 +48,7 @@ export function exportDecoder(
   return {
     decoder,
     embedding: style.split ? embeddingGraph(config, tensors) : null,
-    data: weights.data(),
+    files: weights.files(),
   };
 }
 
@@ -69,27 +60,38 @@ export async function writeExport(
   layout: "optimum" | "genai" = style.attention === "grouped" ? "genai" : "optimum",
 ): Promise<{ readonly folder: string; readonly remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "frugal-export-"));
-  const stem = style.split ? "decoder_model_merged" : "model";
-  const name = layout === "genai" ? "model.onnx" : `onnx/${stem}.onnx`;
-  const dataFile = layout === "genai" ? `${name}.data` : `${stem}.onnx_data`;
-  const named = style.dataFile === undefined ? style : { ...style, dataFile };
-  const { decoder, embedding, data } = exportDecoder(config, tensors, named);
   await mkdir(join(folder, "onnx"));
-  await writeFile(join(folder, name), decoder);
-  if (data.length > 0) {
-    await writeFile(join(folder, layout === "genai" ? dataFile : `onnx/${dataFile}`), data);
-  }
-  if (embedding !== null) await writeFile(join(folder, "onnx/embed_tokens.onnx"), embedding);
-  const json = JSON.stringify(llamaConfigJson(config));
-  await writeFile(join(folder, "config.json"), json);
-  if (layout === "genai") {
-    const text = JSON.stringify(genaiConfig(config, name));
-    await writeFile(join(folder, "genai_config.json"), text);
-  }
+  await addExport(folder, config, tensors, style, layout);
   return { folder, remove: () => rm(folder, { recursive: true }) };
 }
 
-function genaiConfig(config: ReferenceConfig, filename: string): object {
+/** Writes an export into a folder, in the place of one of its variants. */
+export async function addExport(
+  folder: string,
+  config: ReferenceConfig,
+  tensors: TensorMap,
+  style: ExportStyle,
+  layout: "optimum" | "genai",
+  suffix = "",
+): Promise<void> {
+  const stem = style.split && layout === "optimum" ? "decoder_model_merged" : "model";
+  const name = `${stem}${suffix}.onnx`;
+  const dataFile = layout === "genai" ? `${name}.data` : `${name}_data`;
+  const named = style.dataFile === undefined ? style : { ...style, dataFile };
+  const { decoder, embedding, files } = exportDecoder(config, tensors, named);
+  const graphs = layout === "genai" ? folder : join(folder, "onnx");
+  await writeFile(join(graphs, name), decoder);
+  for (const file of files) await writeFile(join(graphs, file.name), file.data);
+  const lookUp = layout === "genai" ? "embedding.onnx" : "embed_tokens.onnx";
+  if (embedding !== null) await writeFile(join(graphs, lookUp), embedding);
+  const json = JSON.stringify(llamaConfigJson(config));
+  await writeFile(join(folder, "config.json"), json);
+  if (layout === "optimum") return;
+  const text = JSON.stringify(genaiConfig(config, "model.onnx", style.split === true));
+  await writeFile(join(folder, "genai_config.json"), text);
+}
+
+function genaiConfig(config: ReferenceConfig, filename: string, split: boolean): object {
   return {
     model: {
       type: "llama",
@@ -104,7 +106,7 @@ function genaiConfig(config: ReferenceConfig, filename: string): object {
         num_key_value_heads: config.kvHeads,
         num_hidden_layers: config.layers,
         inputs: {
-          input_ids: "input_ids",
+          [split ? "inputs_embeds" : "input_ids"]: split ? "inputs_embeds" : "input_ids",
           attention_mask: "attention_mask",
           past_key_names: "past_key_values.%d.key",
           past_value_names: "past_key_values.%d.value",
@@ -115,91 +117,10 @@ function genaiConfig(config: ReferenceConfig, filename: string): object {
           present_value_names: "present.%d.value",
         },
       },
+      ...(split && { embedding: { filename: "embedding.onnx" } }),
     },
     search: { past_present_share_buffer: true },
   };
-}
-
-/** Constants of a graph, inside it or in a file of their own. */
-class Weights {
-  readonly #tensors: TensorMap;
-  readonly #style: ExportStyle;
-  readonly #stored = new Map<string, string>();
-  readonly #chunks: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(tensors: TensorMap, style: ExportStyle) {
-    this.#tensors = tensors;
-    this.#style = style;
-  }
-
-  constant(graph: GraphBuilder, name: string): string {
-    const { data, shape } = this.#tensors.get(name)!;
-    const stored = this.#stored.get(name) ?? this.#floats(graph, name, data, shape);
-    this.#stored.set(name, stored);
-    return stored;
-  }
-
-  /** The matrix with its sides exchanged: `MatMul` wants `[inputs, outputs]`. */
-  turned(graph: GraphBuilder, name: string): string {
-    const { data, shape } = this.#tensors.get(name)!;
-    const [rows, cols] = shape as [number, number];
-    const turned = new Float32Array(data.length);
-    for (let row = 0; row < rows; row++) {
-      for (let col = 0; col < cols; col++) turned[col * rows + row] = data[row * cols + col]!;
-    }
-    return this.#floats(graph, `${name}.T`, turned, [cols, rows]);
-  }
-
-  /** `x` times a projection in blocks; null where there is none of this name. */
-  blockProduct(graph: GraphBuilder, x: string, name: string): string | null {
-    const block = this.#style.blocks?.get(name);
-    if (block === undefined) return null;
-    const { bits, blockSize, inputs, outputs, quantized, scales } = block;
-    const dims = [outputs, inputs / blockSize, (blockSize * bits) / 8];
-    const weights = [
-      this.#external(graph, `${name}.quantized`, "uint8", quantized, dims),
-      this.#external(graph, `${name}.scales`, "float32", scales, [scales.length / 4]),
-    ];
-    return graph.node("MatMulNBits", [x, ...weights], {
-      K: { int: inputs },
-      N: { int: outputs },
-      bits: { int: bits },
-      block_size: { int: blockSize },
-      accuracy_level: { int: 4 },
-    });
-  }
-
-  #floats(graph: GraphBuilder, name: string, data: Float32Array, shape: readonly number[]): string {
-    const { dataFile, type = "float32" } = this.#style;
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const stored =
-      dataFile === undefined
-        ? graph.floats(name, data, shape)
-        : this.#external(graph, name, "float32", bytes, shape);
-    return type === "float32" ? stored : graph.node("Cast", [stored], { to: { int: 10 } });
-  }
-
-  #external(
-    graph: GraphBuilder,
-    name: string,
-    type: "float32" | "uint8",
-    bytes: Uint8Array,
-    shape: readonly number[],
-  ): string {
-    const range = {
-      location: this.#style.dataFile!,
-      offset: this.#length,
-      length: bytes.length,
-    };
-    this.#chunks.push(bytes);
-    this.#length += bytes.length;
-    return graph.external(name, type, shape, range);
-  }
-
-  data(): Uint8Array {
-    return new Uint8Array(Buffer.concat(this.#chunks));
-  }
 }
 
 /** Builds one decoder. */
@@ -222,23 +143,27 @@ class Exporter {
     const graph = this.#graph;
     const attend = this.#style.attention === "grouped" ? this.#grouped() : this.#decomposed();
     let hidden = this.#embed();
+    let added: string | null = null;
+    let x: string;
     for (let l = 0; l < layers; l++) {
       const prefix = `model.layers.${l}`;
-      const x = this.#norm(hidden, `${prefix}.input_layernorm.weight`);
+      [x, hidden] = this.#addNorm(hidden, added, `${prefix}.input_layernorm.weight`);
       const [q, k, v] = ["q", "k", "v"].map((p) =>
         this.#linear(x, `${prefix}.self_attn.${p}_proj`),
       );
       const mixed = this.#linear(attend(l, q!, k!, v!), `${prefix}.self_attn.o_proj`);
-      hidden = graph.node("Add", [hidden, mixed]);
-      const y = this.#norm(hidden, `${prefix}.post_attention_layernorm.weight`);
+      let y: string;
+      [y, hidden] = this.#addNorm(hidden, mixed, `${prefix}.post_attention_layernorm.weight`);
       const gate = this.#linear(y, `${prefix}.mlp.gate_proj`);
       const silu = graph.node("Mul", [gate, graph.node("Sigmoid", [gate])]);
       const up = graph.node("Mul", [silu, this.#linear(y, `${prefix}.mlp.up_proj`)]);
-      hidden = graph.node("Add", [hidden, this.#linear(up, `${prefix}.mlp.down_proj`)]);
+      added = this.#linear(up, `${prefix}.mlp.down_proj`);
     }
-    const last = this.#norm(this.#lastRows(hidden), "model.norm.weight");
+    const last = this.#finalNorm(hidden, added!);
     const isTied = tieWordEmbeddings && this.#style.blocks?.has("lm_head") !== true;
-    const logits = isTied ? this.#tied(last) : this.#linear(last, "lm_head");
+    const isTable = isTied && this.#style.weights === undefined;
+    const head = isTied ? "model.embed_tokens" : "lm_head";
+    const logits = isTable ? this.#tied(last) : this.#linear(last, head);
     graph.output("logits", logits, this.#type, ["batch_size", "rows", vocabSize]);
     return graph.finish("export");
   }
@@ -265,11 +190,7 @@ class Exporter {
   }
 
   #linear(x: string, name: string): string {
-    const graph = this.#graph;
-    return (
-      this.#weights.blockProduct(graph, x, name) ??
-      graph.node("MatMul", [x, this.#weights.turned(graph, `${name}.weight`)])
-    );
+    return this.#weights.product(this.#graph, x, name);
   }
 
   /** Logits by the table of embeddings, which is stored once. */
@@ -286,6 +207,30 @@ class Exporter {
       axis: { int: -1 },
       epsilon,
     });
+  }
+
+  /** The norm of a sum, and the sum. */
+  #addNorm(hidden: string, added: string | null, name: string): [normed: string, sum: string] {
+    const graph = this.#graph;
+    if (added === null) return [this.#norm(hidden, name), hidden];
+    if (this.#style.fusedNorms !== true) {
+      const sum = graph.node("Add", [hidden, added]);
+      return [this.#norm(sum, name), sum];
+    }
+    const inputs = [hidden, added, this.#weights.constant(graph, name)];
+    const epsilon = { float: this.#config.normEpsilon };
+    const outputs = graph.nodes("SkipSimplifiedLayerNormalization", inputs, 4, { epsilon });
+    return [outputs[0]!, outputs[3]!];
+  }
+
+  #finalNorm(hidden: string, added: string): string {
+    const [graph, name] = [this.#graph, "model.norm.weight"];
+    if (this.#style.fusedNorms !== true) {
+      return this.#norm(this.#lastRows(graph.node("Add", [hidden, added])), name);
+    }
+    const inputs = [hidden, added, this.#weights.constant(graph, name)];
+    const epsilon = { float: this.#config.normEpsilon };
+    return graph.node("SkipSimplifiedLayerNormalization", inputs, { epsilon });
   }
 
   /** Cosines or sines of every position, `[maxLength, headDim / 2]`. */
@@ -342,15 +287,22 @@ class Exporter {
   #decomposed() {
     const { heads, kvHeads, headDim } = this.#config;
     const graph = this.#graph;
-    const positions = graph.input("position_ids", "int64", ["batch_size", "s"]);
+    const { sections } = this.#style;
+    const axes = sections === undefined ? [] : [3];
+    const positions = graph.input("position_ids", "int64", [...axes, "batch_size", "s"]);
     const bias = this.#typed(this.#style.attention === "bias" ? this.#biasInput() : this.#causal());
     const tables = [this.#table("cos_cache", Math.cos), this.#table("sin_cache", Math.sin)];
     const toHeads = (rows: string, count: number): string => {
       const split = graph.node("Reshape", [rows, graph.ints([1, -1, count, headDim])]);
       return graph.node("Transpose", [split], { perm: { ints: [0, 2, 1, 3] } });
     };
-    const rotated = (rows: string, count: number): string =>
-      graph.node("RotaryEmbedding", [toHeads(rows, count), positions, ...tables], {});
+    const turns = sections && tables.map((table) => this.#sectioned(table, positions, sections));
+    const rotated = (rows: string, count: number): string => {
+      const split = toHeads(rows, count);
+      return turns === undefined
+        ? graph.node("RotaryEmbedding", [split, positions, ...tables], {})
+        : this.#rotate(split, turns as [string, string]);
+    };
     const grow = (layer: number, side: string, rows: string): string => {
       const all = graph.node("Concat", [this.#cache(layer, side), rows], { axis: { int: 2 } });
       this.#present(layer, side, all);
@@ -373,6 +325,30 @@ class Exporter {
     };
   }
 
+  /** Rows of a table by triples of positions, `[1, 1, s, headDim / 2]`: each section by its axis. */
+  #sectioned(table: string, positions: string, sections: readonly number[]): string {
+    const graph = this.#graph;
+    let from = 0;
+    const parts = sections.map((pairs, i) => {
+      const axis = graph.node("Gather", [positions, graph.ints([i % 3], [])]);
+      const rows = graph.node("Gather", [table, axis]);
+      const [start, end] = [graph.ints([from]), graph.ints([(from += pairs)])];
+      return graph.node("Slice", [rows, start, end, graph.ints([2])]);
+    });
+    const all = graph.node("Concat", parts, { axis: { int: 2 } });
+    return graph.node("Unsqueeze", [all, graph.ints([1])]);
+  }
+
+  #rotate(x: string, [cos, sin]: readonly [string, string]): string {
+    const graph = this.#graph;
+    const half = this.#config.headDim / 2;
+    const [a, b] = graph.nodes("Split", [x, graph.ints([half, half])], 2, { axis: { int: -1 } });
+    const times = (left: string, right: string): string => graph.node("Mul", [left, right]);
+    const first = graph.node("Sub", [times(a!, cos), times(b!, sin)]);
+    const second = graph.node("Add", [times(b!, cos), times(a!, sin)]);
+    return graph.node("Concat", [first, second], { axis: { int: -1 } });
+  }
+
   #biasInput(): string {
     return this.#graph.input("attention_bias", "float32", ["batch_size", 1, "s", "total"]);
   }
@@ -381,11 +357,13 @@ class Exporter {
   #causal(): string {
     const graph = this.#graph;
     const mask = graph.input("attention_mask", "int64", ["batch_size", "total"]);
-    const shapes = ["position_ids", mask];
-    const [s, t] = shapes.map((of) => {
-      const size = graph.node("Gather", [graph.node("Shape", [of]), graph.ints([1], [])]);
-      return size;
-    });
+    const shapes = [
+      ["position_ids", this.#style.sections === undefined ? 1 : 2],
+      [mask, 1],
+    ] as const;
+    const [s, t] = shapes.map(([of, axis]) =>
+      graph.node("Gather", [graph.node("Shape", [of]), graph.ints([axis], [])]),
+    );
     const count = (to: string): string =>
       graph.node("Range", [graph.ints([0], []), to, graph.ints([1], [])]);
     const offset = graph.node("Sub", [t!, s!]);

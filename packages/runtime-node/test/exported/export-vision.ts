@@ -43,3 +43,47 @@ export async function writeVisionEncoder(
     expected: { data: expected, rows: 3, cols: hiddenSize },
   };
 }
+
+/**
+ * Writes an encoder of images with as many patches of four values each, `[images, patches, 4]`: a
+ * product by weights, and a row of positions on each, whose number no dimension of the input tells.
+ */
+export async function writePatchEncoder(
+  path: string,
+  hiddenSize: number,
+  patches: number,
+): Promise<void> {
+  const graph = new GraphBuilder();
+  const pixels = graph.input("pixel_values", "float32", ["images", "patches", 4]);
+  const weights = Float32Array.from({ length: 4 * hiddenSize }, (_, i) => Math.sin(3 * i) / 2);
+  const product = graph.node("MatMul", [pixels, graph.floats("w", weights, [4, hiddenSize])]);
+  const places = Float32Array.from({ length: patches * hiddenSize }, (_, i) => Math.cos(i) / 4);
+  const table = graph.floats("positions", places, [patches, hiddenSize]);
+  const rows = graph.node("Add", [product, table]);
+  graph.output("image_features", rows, "float32", ["images", "patches", hiddenSize]);
+  await writeFile(path, graph.finish("vision"));
+}
+
+/**
+ * Writes the graph that onnxruntime-genai splices images with: rows of a table by `input_ids`, those of
+ * the placeholder in turn replaced by the rows of `image_features`.
+ */
+export async function writeSplicer(
+  path: string,
+  { data, shape }: { readonly data: Float32Array; readonly shape: readonly number[] },
+  placeholder: number,
+): Promise<void> {
+  const graph = new GraphBuilder();
+  const cols = shape[1]!;
+  const ids = graph.input("input_ids", "int64", ["batch_size", "s"]);
+  const features = graph.input("image_features", "float32", ["rows", cols]);
+  const rows = graph.node("Gather", [graph.floats("table", data, shape), ids]);
+  const flat = graph.node("Reshape", [rows, graph.ints([-1, cols])]);
+  const isImage = graph.node("Equal", [ids, graph.ints([placeholder], [])]);
+  const list = graph.node("Reshape", [isImage, graph.ints([-1])]);
+  const places = graph.node("Transpose", [graph.node("NonZero", [list])]);
+  const spliced = graph.node("ScatterND", [flat, places, features]);
+  const whole = graph.node("Unsqueeze", [spliced, graph.ints([0])]);
+  graph.output("inputs_embeds", whole, "float32", ["batch_size", "s", cols]);
+  await writeFile(path, graph.finish("embedding"));
+}

@@ -15,7 +15,6 @@ import {
   expectClose,
   llamaConfigJson,
   randomWeights,
-  readSafetensors,
   type ReferenceConfig,
   rowsOf,
   tinyConfig,
@@ -25,8 +24,7 @@ import { type ExportStyle, writeExport } from "@frugal/testkit/export-decoder";
 import { afterAll, describe, expect, test } from "vitest";
 
 import { loadModel, type LoadOptions, loadVisionEncoder } from "../../src/index.ts";
-import { goldenTexts, tinyFolder } from "../tiny-models.ts";
-import { writeVisionEncoder } from "./export-vision.ts";
+import { writePatchEncoder, writeVisionEncoder } from "./export-vision.ts";
 
 const config: ReferenceConfig = { ...tinyConfig, heads: 4, kvHeads: 2, headDim: 16 };
 const tensors = randomWeights(config, 1);
@@ -65,43 +63,6 @@ async function logitsOf(model: LanguageModel, ids: Uint32Array = tokens): Promis
 const failure = (load: Promise<unknown>) => load.catch((reason: unknown) => reason as Error);
 
 const expected = await open(await folderOf({ attention: "concat" }), (model) => logitsOf(model));
-
-describe("exports of the embedded model give the logits of the graph that is built here", () => {
-  const file = (name: string) => readFile(new URL(name, tinyFolder("frugal-tiny-draft")));
-  const embedded = async (): Promise<ReferenceConfig> => {
-    const json = JSON.parse(
-      await readFile(new URL("config.json", tinyFolder("frugal-tiny-draft")), "utf8"),
-    ) as Record<string, number>;
-    return {
-      vocabSize: json["vocab_size"]!,
-      hiddenSize: json["hidden_size"]!,
-      intermediateSize: json["intermediate_size"]!,
-      layers: json["num_hidden_layers"]!,
-      heads: json["num_attention_heads"]!,
-      kvHeads: json["num_key_value_heads"]!,
-      headDim: json["head_dim"]!,
-      maxLength: json["max_position_embeddings"]!,
-      ropeTheta: json["rope_theta"]!,
-      normEpsilon: json["rms_norm_eps"]!,
-      tieWordEmbeddings: true,
-      eosIds: [0],
-    };
-  };
-  test.for<[string, ExportStyle, number]>([
-    ["optimum's layout", { attention: "concat", logitCount: true }, 1e-3],
-    ["onnxruntime-genai's layout", { attention: "grouped", dataFile: "x" }, 1e-3],
-    ["float16", { attention: "grouped", type: "float16" }, 0.1],
-  ])("in %s", async ([, style, tolerance]) => {
-    const weights = readSafetensors(await file("model.safetensors")).tensors;
-    const { folder } = await writeExport(await embedded(), weights, style);
-    folders.push(folder);
-    for (const ids of goldenTexts()) {
-      const built = await open(tinyFolder("frugal-tiny-draft"), (model) => logitsOf(model, ids));
-      const actual = await open(folder, (model) => logitsOf(model, ids), { chunk: 7 });
-      expectClose(actual, built, tolerance);
-    }
-  });
-});
 
 describe("float16", () => {
   test("caches are rolled back, evicted and re-rotated", async () => {
@@ -293,6 +254,8 @@ describe("images", () => {
       { pixel_values: images.input },
       { pixel_values: images.input, pixel_attention_mask: mask, other: mask },
       { pixel_values: { ...images.input, dims: [1] }, pixel_attention_mask: mask },
+      { pixel_values: { ...images.input, dims: [1, 4, 3] }, pixel_attention_mask: mask },
+      { pixel_values: { ...images.input, dims: [1, 1, 3, 4] }, pixel_attention_mask: mask },
     ]) {
       expect(await failure(encoder.encode(bad))).toMatchObject({ code: "shape" });
     }
@@ -316,6 +279,24 @@ describe("images", () => {
       const { logits } = await whole.step(block, { logits: "all" });
       expectClose(last!, rowsOf(logits!, 4), 1e-4);
     });
+  });
+
+  test("of a size that shows to be wrong inside of the graph are refused for it", async () => {
+    const folder = await folderOf({ attention: "concat", split: true });
+    const patches = 6;
+    await writePatchEncoder(join(folder, "onnx/vision_encoder.onnx"), config.hiddenSize, patches);
+    const encoder = await loadVisionEncoder(folder);
+    const encode = (count: number) =>
+      encoder.encode({
+        pixel_values: { data: new Float32Array(count * 4), dims: [1, count, 4] },
+      });
+    expect((await encode(patches)).rows).toBe(patches);
+    for (const count of [5, 7, 12]) {
+      const error = await failure(encode(count));
+      expect(error).toMatchObject({ name: "InferenceError", code: "shape" });
+      expect((error as Error).message).toContain(`pixel_values [1, ${count}, 4]`);
+    }
+    await encoder.dispose();
   });
 
   test("need an encoder", async () => {

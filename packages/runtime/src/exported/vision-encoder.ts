@@ -21,8 +21,9 @@ export interface VisionEncoder {
    * One row per visual token, `[tokens, hiddenSize]`, all images one after the other. Any subset of
    * the rows can be given to a decoder as `Block.embeddings`.
    *
-   * @throws {@link InferenceError} `shape` for inputs that are missing, unknown or of another size
-   *   than their dimensions say; `backend` if ONNX Runtime fails.
+   * @throws {@link InferenceError} `shape` for inputs that are missing, unknown, of another size
+   *   than their dimensions say, or of dimensions that the encoder does not take; `backend` if ONNX
+   *   Runtime fails.
    */
   encode(inputs: Readonly<Record<string, EncoderInput>>): Promise<Matrix>;
   /** Frees the weights. Idempotent. */
@@ -48,12 +49,15 @@ export function createVisionEncoder(
       const unknown = Object.keys(inputs).find((name) => !ports.some((port) => port.name === name));
       if (unknown !== undefined) throw wrongInputs(ports, unknown);
       const feeds: Record<string, Tensor> = {};
-      for (const { name, type } of ports) {
+      for (const { name, type, shape } of ports) {
         const input = inputs[name];
         if (input === undefined) throw wrongInputs(ports, `no ${name}`);
+        checkDims(name, input.dims, shape);
         feeds[name] = tensorOf(ort, name, type, input);
       }
-      const outputs = await runSession(session, feeds, [output]);
+      const outputs = await runSession(session, feeds, [output]).catch((error: unknown) => {
+        throw InferenceError.is(error, "backend") ? wrongSize(error, inputs) : error;
+      });
       return matrixOf(outputs[output]!);
     },
     async dispose() {
@@ -66,6 +70,34 @@ export function createVisionEncoder(
 function wrongInputs(ports: readonly { readonly name: string }[], got: string): InferenceError {
   const names = ports.map((port) => port.name).join(", ");
   return new InferenceError("shape", `inputs: expected ${names}, got ${got}`);
+}
+
+/** Dimensions that have a name may have any size. */
+function checkDims(
+  name: string,
+  dims: readonly number[],
+  shape: readonly (number | string)[],
+): void {
+  const isFixed = (dim: number | string): boolean => typeof dim === "number" && dim > 0;
+  const fits = dims.every((dim, i) => !isFixed(shape[i]!) || shape[i] === dim);
+  if (dims.length === shape.length && fits) return;
+  const [expected, got] = [shape.join(", "), dims.join(", ")];
+  throw new InferenceError("shape", `${name}: expected [${expected}], got [${got}]`);
+}
+
+/** What ONNX Runtime's operators say of inputs that do not go with each other, or with constants. */
+const sizeFault =
+  /invalid dimensions|invalid rank|broadcast|cannot be reshaped|(dimensions?|shapes?) (mismatch|do not match|must)|mismatch.*(dim|shape)|out of (bounds|data bounds)/i;
+
+/** The fault of the inputs' sizes where it shows inside of the graph only. */
+function wrongSize(
+  error: InferenceError,
+  inputs: Readonly<Record<string, EncoderInput>>,
+): InferenceError {
+  if (!sizeFault.test(error.message)) return error;
+  const given = Object.entries(inputs).map(([name, { dims }]) => `${name} [${dims.join(", ")}]`);
+  const message = `inputs: ${given.join(", ")}: ${error.message}`;
+  return new InferenceError("shape", message, { cause: error });
 }
 
 /**

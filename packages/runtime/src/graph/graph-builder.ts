@@ -19,6 +19,7 @@ export type Attributes = Readonly<Record<string, OnnxAttribute>>;
 const contributed: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "FusedMatMul",
   "GroupQueryAttention",
+  "MatMulBnb4",
   "MatMulNBits",
   "MultiHeadAttention",
   "QuickGelu",
