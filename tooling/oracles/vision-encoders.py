@@ -4,9 +4,12 @@
 
 Each model is a folder as `save_pretrained` lays it out, and golden.safetensors with, for three
 inputs of one or two images, `input{i}.pixel_values`, `input{i}.hidden.{l}`, `input{i}.hidden.final`
-(every row after the final norm) and, where there is one, `input{i}.pooled`; float32, eager attention.
-Weights are rounded to the type they are stored in before they are used. Some configurations are
-nested, some names have prefixes, one image is no multiple of its patch, no bias is zero.
+(every row after the final norm) and, where there is one, `input{i}.pooled`; then the last hidden state of
+images of other sizes, whose positions are interpolated, as `resized{i}.pixel_values` and
+`resized{i}.hidden`. Computed in float64, so that running it again gives the same bytes, with eager
+attention, and stored as float32. Weights are rounded to the type they are stored in before they are
+used. Some configurations are nested, some names have prefixes, one image is no multiple of its patch, one
+is no square and neither are its patches, no bias is zero.
 """
 
 import sys
@@ -28,6 +31,8 @@ from transformers import (
     ViTForImageClassification,
     ViTModel,
 )
+
+torch.set_num_threads(1)
 
 size = dict(
     hidden_size=24,
@@ -56,6 +61,10 @@ bf16, f16, f32 = torch.bfloat16, torch.float16, torch.float32
 models = {
     "vit": (lambda: ViTModel(ViTConfig(**size)), f32),
     "vit-classifier": (lambda: ViTForImageClassification(ViTConfig(qkv_bias=False, **size)), bf16),
+    "vit-wide": (
+        lambda: ViTModel(ViTConfig(**size | dict(image_size=[12, 20], patch_size=[4, 5]))),
+        f16,
+    ),
     "clip-vision": (
         lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(projection_dim=10, **size)),
         f16,
@@ -111,7 +120,7 @@ def encode(model, pixels):
         tensors["hidden.final"] = output.last_hidden_state
     if hasattr(model, "visual_projection"):
         tensors["pooled"] = model.visual_projection(output.pooler_output)
-    elif isinstance(model, ViTModel):
+    elif isinstance(model, ViTModel) or hasattr(tower, "head"):
         tensors["pooled"] = output.pooler_output
     return tensors
 
@@ -120,12 +129,28 @@ def golden(model, config):
     generator = torch.Generator().manual_seed(7)
     tensors = {}
     for index, images in enumerate([1, 2, 1]):
-        shape = (images, config.num_channels, config.image_size, config.image_size)
-        pixels = torch.randn(shape, generator=generator)
+        side = config.image_size
+        height, width = side if isinstance(side, (list, tuple)) else (side, side)
+        pixels = torch.randn((images, config.num_channels, height, width), generator=generator)
         tensors[f"input{index}.pixel_values"] = pixels
         with torch.no_grad():
-            for key, value in encode(model, pixels).items():
+            for key, value in encode(model, pixels.double()).items():
                 tensors[f"input{index}.{key}"] = value.float().contiguous().clone()
+    if isinstance(config.patch_size, int):
+        tensors |= resized(model, config.num_channels, generator)
+    return tensors
+
+
+def resized(model, channels, generator):
+    """Images of a larger grid, a smaller one, and one that is no square."""
+    tensors = {}
+    tower = getattr(model, "vision_model", getattr(model, "vit", model))
+    for index, (height, width) in enumerate([(20, 20), (8, 8), (9, 24)]):
+        pixels = torch.randn((1, channels, height, width), generator=generator)
+        with torch.no_grad():
+            output = tower(pixels.double(), output_hidden_states=True, interpolate_pos_encoding=True)
+        tensors[f"resized{index}.pixel_values"] = pixels
+        tensors[f"resized{index}.hidden"] = output.hidden_states[-1].float().contiguous()
     return tensors
 
 
@@ -135,12 +160,10 @@ def main(target):
         model.set_attn_implementation("eager")
         folder = Path(target) / name
         save(folder, model, dtype)
-        source = {
-            "source": "huggingface/transformers",
-            "versions": f"transformers {transformers.__version__}, torch {torch.__version__}",
-        }
+        # One entry: safetensors writes several in any order.
+        source = {"source": f"transformers {transformers.__version__}, torch {torch.__version__}"}
         config = getattr(model.config, "vision_config", model.config)
-        save_file(golden(model, config), folder / "golden.safetensors", metadata=source)
+        save_file(golden(model.double(), config), folder / "golden.safetensors", metadata=source)
         print(name, sum(file.stat().st_size for file in folder.iterdir()))
 
 

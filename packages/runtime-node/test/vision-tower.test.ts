@@ -13,7 +13,7 @@ import { loadVisionTower } from "../src/index.ts";
 const folder = new URL("oracles/vision-encoders/", import.meta.url);
 const names = await readdir(folder);
 const layers = ["hidden.0", "hidden.1", "hidden.2", "hidden.3", "hidden.final"];
-const pooled = ["clip", "clip-vision", "vit"];
+const pooled = ["clip", "clip-vision", "siglip", "siglip-vision", "vit", "vit-wide"];
 
 type Json = Record<string, unknown>;
 
@@ -35,6 +35,22 @@ describe.for(names)("%s", (name) => {
       expectClose(await tower.encode({ pixel_values: { data: pixels, dims } }), expected, 1e-4);
     }
     await tower.dispose();
+  });
+
+  test.skipIf(name === "vit-wide")("takes images of other sizes", async () => {
+    const golden = readSafetensors(await readFile(new URL(`${name}/golden.safetensors`, folder)));
+    for (const i of [0, 1, 2]) {
+      const { data: pixels, shape: dims } = golden.tensors.get(`resized${i}.pixel_values`)!;
+      const { data, shape } = golden.tensors.get(`resized${i}.hidden`)!;
+      const cols = shape.at(-1)!;
+      const tower = await loadVisionTower(new URL(`${name}/`, folder), {
+        output: "hidden.3",
+        imageSize: [dims[2]!, dims[3]!],
+      });
+      const rows = await tower.encode({ pixel_values: { data: pixels, dims } });
+      expectClose(rows, { data, rows: data.length / cols, cols }, 1e-4);
+      await tower.dispose();
+    }
   });
 
   test("has the outputs of the oracle, and no others", async () => {
@@ -118,6 +134,17 @@ describe("bad input", () => {
     await expect(tower.encode({})).rejects.toMatchObject({ code: "shape" });
     await tower.dispose();
     await expect(encode([1, 3, 12, 12])).rejects.toMatchObject({ code: "state" });
+  });
+
+  test.for<[number | [number, number], string]>([
+    [3, "expected at least 4 x 4 pixels, got 3 x 3"],
+    [[12, 2], "got 12 x 2"],
+    [12.5, "got 12.5 x 12.5"],
+  ])("an image size of %o is refused", async ([imageSize, part]) => {
+    await expect(loadVisionTower(new URL("vit/", folder), { imageSize })).rejects.toMatchObject({
+      code: "range",
+      message: expect.stringContaining(part) as string,
+    });
   });
 
   test.for<[Json, string, string]>([
