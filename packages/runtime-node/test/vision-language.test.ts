@@ -2,8 +2,13 @@ import { readdir, readFile } from "node:fs/promises";
 
 import { argMax, type Block, type LanguageModel, type Matrix, type Sequence } from "@frugal/core";
 import type { EncoderInput } from "@frugal/runtime";
-import { expectClose, readSafetensors, rowsOf } from "@frugal/testkit";
-import { planSequence, type PositionScheme, type SequencePlan } from "@frugal/vision-tokens";
+import { expectClose, readSafetensors } from "@frugal/testkit";
+import {
+  planBlocks,
+  planSequence,
+  type PositionScheme,
+  type SequencePlan,
+} from "@frugal/vision-tokens";
 import { describe, expect, test } from "vitest";
 
 import { loadModel, loadVisionTower } from "../src/index.ts";
@@ -11,6 +16,7 @@ import { loadModel, loadVisionTower } from "../src/index.ts";
 const folder = new URL("oracles/vision-language/", import.meta.url);
 const names = await readdir(folder);
 const placeholder = 95;
+const noRows: Matrix = { data: new Float32Array(), rows: 0, cols: 24 };
 
 /** A prompt and what transformers computed of it. */
 interface Prompt {
@@ -66,28 +72,6 @@ function planOf({ ids, images }: Prompt, merge = 2): SequencePlan {
     return { rows, keep: all(rows), grid: { t, h, w } };
   });
   return planSequence(ids, planned, options);
-}
-
-/** Runs of text and of features, as blocks with their positions. */
-function blocksOf(plan: SequencePlan, features: Matrix | null): Block[] {
-  const { ids, featureRow, positions, axes } = plan;
-  const blocks: Block[] = [];
-  for (let from = 0, to = 0; from < ids.length; from = to) {
-    const isText = featureRow[from]! < 0;
-    to = from;
-    while (to < ids.length && featureRow[to]! < 0 === isText) to++;
-    const places = Array.from({ length: axes }, (_, axis) => [
-      ...positions.subarray(axis * ids.length + from, axis * ids.length + to),
-    ]);
-    const first = featureRow[from]!;
-    blocks.push({
-      ...(isText
-        ? { tokens: ids.subarray(from, to) }
-        : { embeddings: rowsOf(features!, first, first + to - from) }),
-      positions: Int32Array.from(places.flat()),
-    });
-  }
-  return blocks;
 }
 
 async function logitsOf(sequence: Sequence, blocks: readonly Block[]): Promise<Matrix> {
@@ -148,7 +132,7 @@ describe.for(names)("%s", (name) => {
         expect(plan.positions).toEqual(prompt.positions ?? plan.positions);
         const features = await featuresOf(name, prompt);
         const sequence = await model.createSequence();
-        expectSame(await logitsOf(sequence, blocksOf(plan, features)), prompt.logits);
+        expectSame(await logitsOf(sequence, planBlocks(plan, features ?? noRows)), prompt.logits);
         await sequence.dispose();
       }
     });

@@ -70,6 +70,7 @@ export { assertPlan, type DecoderInput } from "./sequence/assert-plan.ts";
 export { expandIds, expandRows } from "./sequence/expand-plan.ts";
 export { hashKeep } from "./sequence/hash-keep.ts";
 export { type Grid, type PositionScheme } from "./sequence/place-prompt.ts";
+export { planBlocks } from "./sequence/plan-blocks.ts";
 export {
   type PlannedImage,
   planSequence,

@@ -3,11 +3,10 @@ import type { Size } from "../load/vision-config.ts";
 /**
  * Which patches of an image hold a pixel that is no padding, `[rows * cols]` of 0 and 1.
  *
- * @param mask of the pixels, 0 where there is padding, `[height, width]` from `offset` on
+ * @param mask of the pixels, 0 where there is padding, `[height, width]`
  */
 export function patchMask(
   mask: ArrayLike<number>,
-  offset: number,
   [height, width]: Size,
   [patchHeight, patchWidth]: Size,
 ): Uint8Array {
@@ -16,7 +15,7 @@ export function patchMask(
   const patches = new Uint8Array(rows * cols);
   for (let y = 0; y < rows * patchHeight; y++) {
     for (let x = 0; x < cols * patchWidth; x++) {
-      if (mask[offset + y * width + x] === 0) continue;
+      if (mask[y * width + x] === 0) continue;
       patches[Math.floor(y / patchHeight) * cols + Math.floor(x / patchWidth)] = 1;
     }
   }

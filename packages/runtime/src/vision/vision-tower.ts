@@ -128,7 +128,7 @@ function placePatches(
   const grid = gridOf(imageSize!, patchSize);
   const rows = grid[0] * grid[1];
   const patches = masks.map((mask) =>
-    mask === null ? new Uint8Array(rows).fill(1) : patchMask(mask, 0, imageSize!, patchSize),
+    mask === null ? new Uint8Array(rows).fill(1) : patchMask(mask, imageSize!, patchSize),
   );
   const ids = new Int32Array(masks.length * rows);
   for (const [i, mask] of patches.entries()) {
