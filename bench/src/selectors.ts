@@ -1,17 +1,25 @@
 import type { Matrix } from "@frugal/core";
 import {
+  averagePool,
+  clusterDensityPeaks,
   labelRegions,
   mergeBipartite,
+  mergeConnected,
   mergeHalving,
   mergeIntoOutliers,
+  mergeRecoverable,
   mergeRest,
+  mergeWindows,
   selectByAttention,
+  selectByDensity,
   selectByFrameGroups,
   selectChanged,
+  selectCovering,
   selectDeterminant,
   selectDissimilar,
   selectFromRegions,
   selectMaxMin,
+  selectSalientAndDistinct,
   shareByThumbnail,
 } from "@frugal/vision-tokens";
 
@@ -31,23 +39,39 @@ export interface Scene {
 
 /** The methods before the decoder by the names of their functions, keeping a share of the rows. */
 export const selectors: Readonly<Record<string, (scene: Scene, kept: number) => unknown>> = {
+  averagePool: ({ side }, kept) => {
+    const cells = Math.round(side * Math.sqrt(kept));
+    return averagePool({ rows: side, cols: side }, { rows: cells, cols: cells });
+  },
+  clusterDensityPeaks: ({ features }, kept) =>
+    clusterDensityPeaks(features, Math.round(kept * features.rows)),
   mergeBipartite: ({ features }) => mergeBipartite(features, features.rows >> 1),
+  mergeConnected: ({ features, perFrame }) => mergeConnected(features, perFrame, 0.9),
   mergeHalving: ({ features }) => mergeHalving(features),
   mergeIntoOutliers: ({ attention, keys }) => mergeIntoOutliers(attention, keys),
+  mergeRecoverable: ({ attention, relevance, keys }) =>
+    mergeRecoverable(attention, relevance, keys),
   mergeRest: ({ attention, keys }, kept) => {
     const count = Math.round(kept * keys.rows);
     const contextual = Math.round(count / 6.4);
     return mergeRest(attention, keys, { dominant: count - contextual, contextual });
   },
+  mergeWindows: ({ features, side }) =>
+    mergeWindows(features, { rows: side, cols: side }, { side: side % 3 === 0 ? 3 : 2 }),
   selectByAttention: ({ attention }, kept) =>
     selectByAttention(attention, Math.round(kept * attention.length)),
+  selectByDensity: ({ attention, keys }) => selectByDensity(keys, attention),
   selectByFrameGroups: ({ features, perFrame }) => selectByFrameGroups(features, perFrame),
   selectChanged: ({ features, perFrame }, kept) => selectChanged(features, perFrame, 1 - kept),
+  selectCovering: ({ features }, kept) =>
+    selectCovering(features, Math.round(kept * features.rows)),
   selectDeterminant: ({ features, relevance }, kept) =>
     selectDeterminant(features, relevance, Math.round(kept * features.rows)),
   selectDissimilar: ({ features, text }, kept) => selectDissimilar(features, text, 1 - kept),
   selectFromRegions: ({ features, side }) => selectFromRegions(labelRegions(features, side)),
   selectMaxMin: ({ features }, kept) => selectMaxMin(features, Math.round(kept * features.rows)),
+  selectSalientAndDistinct: ({ attention, features }, kept) =>
+    selectSalientAndDistinct(attention, features, Math.round(kept * features.rows)),
   shareByThumbnail: ({ attention }, ratio) =>
     shareByThumbnail(attention, { cols: 3, rows: 3, ratio }),
 };

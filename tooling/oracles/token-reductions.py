@@ -28,8 +28,8 @@ def unit(x):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def vispruner(n, cols, count, important):
-    x, attention = features(n, cols, 6), rng.permutation(n) + 1.0
+def vispruner(n, cols, count, important, kinds=6):
+    x, attention = features(n, cols, kinds), rng.permutation(n) + 1.0
     order = np.argsort(-attention)
     rest, wanted = order[important:], count - important
     u = unit(x)
@@ -94,7 +94,12 @@ out = {
         "command": "python tooling/oracles/token-reductions.py",
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__},
     },
-    "vispruner": [vispruner(64, 8, 20, 10), vispruner(61, 8, 3, 1), vispruner(20, 5, 1, 0)],
+    "vispruner": [
+        vispruner(64, 8, 20, 10),
+        vispruner(61, 8, 3, 1),
+        vispruner(20, 5, 1, 0),
+        vispruner(200, 24, 12, 6, 200),
+    ],
     "scissor": [scissor(3, 12, 6, 0.9), scissor(2, 16, 4, 0.95), scissor(1, 20, 6, 0.8)],
     "mustdrop": [mustdrop(6, 9, 3, 0.6, 4), mustdrop(4, 4, 2, 0.7, 3)],
 }

@@ -22,8 +22,8 @@ export interface CoveringSelection {
  * Index-identical to trying every row each time, without doing it: what a row adds only falls as others
  * are chosen, so a row is tried again only while what it added last is still the most.
  *
- * _Shapes_: `features` n × d. _Cost_: n² / 2 products of rows to begin with, then n per row that is
- * tried; products are remembered up to 4,096 rows, and never stored as a whole above.
+ * _Shapes_: `features` n × d. _Cost_: n² / 2 products of rows to begin with, then n for a row that is
+ * tried, until it would add to no more than 1,024 rows; it remembers those, and never needs others.
  *
  * @param gram products of all pairs of rows of `unitRows(features)`, if they are at hand:
  *   `Kernels.gram`.
@@ -35,7 +35,7 @@ export function selectCovering(features: Matrix, count: number, gram?: Matrix): 
   const n = features.rows;
   expectFinite("features", features);
   expectInteger("count", count, 0, n);
-  const products = new RowProducts(features, gram, true);
+  const products = new RowProducts(features, gram);
   const order = new Uint32Array(count);
   const gains = new Float64Array(count);
   if (count === 0) return { keep: new Uint32Array(), order, gains };
@@ -43,18 +43,16 @@ export function selectCovering(features: Matrix, count: number, gram?: Matrix): 
   const first = firstGains(products);
   // All bounds are infinite at first, so each row comes to the top once.
   for (let i = 0; i < n; i++) heap.lowerTop(first[heap.top]!);
-  const covered = new Float64Array(n);
+  const coverage = new Coverage(products);
   const seen = new Uint32Array(n);
   for (let chosen = 0; chosen < count; chosen++) {
     while (seen[heap.top] !== chosen) {
-      const row = heap.top;
-      seen[row] = chosen;
-      heap.lowerTop(gainOf(products, row, covered));
+      seen[heap.top] = chosen;
+      heap.lowerTop(coverage.gainOf(heap.top));
     }
     gains[chosen] = heap.topBound;
-    const row = heap.pop();
-    order[chosen] = row;
-    for (let i = 0; i < n; i++) covered[i] = Math.max(covered[i]!, products.between(row, i));
+    order[chosen] = heap.pop();
+    coverage.add(order[chosen]!);
   }
   return { keep: order.slice().sort(), order, gains };
 }
@@ -73,11 +71,59 @@ function firstGains(products: RowProducts): Float64Array {
   return gains;
 }
 
-function gainOf(products: RowProducts, row: number, covered: Float64Array): number {
-  let gain = 0;
-  for (let i = 0; i < covered.length; i++) {
-    const more = products.between(row, i) - covered[i]!;
-    if (more > 0) gain += more;
+/** A row remembers which rows it would still add to once there are at most this many. */
+const mostRemembered = 1024;
+
+/** How well each row is covered by those that were added, which only rises. */
+class Coverage {
+  readonly #products: RowProducts;
+  readonly #covered: Float64Array;
+  /** Of some rows, all that they would add to, with their cosines; perhaps some more. */
+  readonly #open: ({ readonly rows: Uint32Array; readonly cosines: Float32Array } | undefined)[];
+  readonly #rows: Uint32Array;
+  readonly #cosines: Float32Array;
+
+  constructor(products: RowProducts) {
+    const n = products.rows;
+    this.#products = products;
+    this.#covered = new Float64Array(n);
+    this.#open = Array.from({ length: n });
+    this.#rows = new Uint32Array(n);
+    this.#cosines = new Float32Array(n);
   }
-  return gain;
+
+  /** What a row would add. */
+  gainOf(row: number): number {
+    const size = this.#collect(row);
+    let gain = 0;
+    for (let i = 0; i < size; i++) gain += this.#cosines[i]! - this.#covered[this.#rows[i]!]!;
+    if (size <= mostRemembered) {
+      this.#open[row] = {
+        rows: this.#rows.slice(0, size),
+        cosines: this.#cosines.slice(0, size),
+      };
+    }
+    return gain;
+  }
+
+  add(row: number): void {
+    const size = this.#collect(row);
+    for (let i = 0; i < size; i++) this.#covered[this.#rows[i]!] = this.#cosines[i]!;
+    this.#open[row] = undefined;
+  }
+
+  /** Lists what a row would add to, ascending. @returns how many. */
+  #collect(row: number): number {
+    const open = this.#open[row];
+    const known = open?.rows.length ?? this.#covered.length;
+    let size = 0;
+    for (let i = 0; i < known; i++) {
+      const other = open === undefined ? i : open.rows[i]!;
+      const cosine = open === undefined ? this.#products.between(row, i) : open.cosines[i]!;
+      if (!(cosine > this.#covered[other]!)) continue;
+      this.#rows[size] = other;
+      this.#cosines[size++] = cosine;
+    }
+    return size;
+  }
 }

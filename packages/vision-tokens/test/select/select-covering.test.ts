@@ -38,6 +38,11 @@ describe("selectCovering", () => {
     expect([...selectCovering(features, 40).order]).toEqual(naive(await gramOf(features), 40));
   });
 
+  test("equals it where a row adds to more rows than it remembers", async () => {
+    const features = imageLike(4, 45, 8);
+    expect([...selectCovering(features, 25).order]).toEqual(naive(await gramOf(features), 25));
+  });
+
   test("reaches 1 - 1/e of the best", async () => {
     for (let seed = 0; seed < 40; seed++) {
       const features = normalRows(seed, 9, 3);
