@@ -24,6 +24,7 @@ import { environment, node, root } from "./install.js";
 const reports = {
   tests: join(root, "node_modules/.frugal-tests.json"),
   playground: join(root, "node_modules/.frugal-playground.json"),
+  pages: join(root, "node_modules/.frugal-pages.json"),
 };
 
 /**
@@ -75,6 +76,12 @@ export function allSteps(chromium) {
       name: "playground",
       run: () => runTests(reports.playground, ["--root", "examples/03-playground"], chromium),
       tally: (succeeded) => tallyTests(reports.playground, succeeded),
+    },
+    // The same in other pages: of other bundlers, and of none.
+    {
+      name: "pages",
+      run: () => runTests(reports.pages, ["--root", "tooling/pages"], chromium),
+      tally: (succeeded) => tallyTests(reports.pages, succeeded),
     },
     // On built output: also the first time that the packages run as users get them.
     {

@@ -1,5 +1,5 @@
 import { InferenceError } from "@frugal/core";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { cdp } from "vitest/browser";
 
 import { listCachedModels, loadModel } from "../src/index.ts";
@@ -438,14 +438,36 @@ describe("loadModel", () => {
     expect(hints.join()).toContain("did not grant persistence");
   });
 
-  test("does without the cache where there is none, unless it was asked for", async () => {
-    vi.spyOn(navigator.storage, "getDirectory").mockRejectedValue(new DOMException("private"));
+  const { prototype } = FileSystemFileHandle;
+  const { createWritable } = prototype;
+  test.for<[string, () => () => void]>([
+    [
+      "there is no file system",
+      () => {
+        const denied = new DOMException("private");
+        vi.spyOn(navigator.storage, "getDirectory").mockRejectedValue(denied);
+        return () => {};
+      },
+    ],
+    [
+      "pages cannot write to it",
+      () => {
+        delete (prototype as Partial<FileSystemFileHandle>).createWritable;
+        return () => Object.assign(prototype, { createWritable });
+      },
+    ],
+  ])("does without the cache where %s, unless it was asked for", async ([, deny]) => {
+    const restore = deny();
+    onTestFinished(restore);
     const model = await loadModel("org/name", { ...hubOptions(), inline: true });
     await model.dispose();
     const error = await failure(
       loadModel("org/name", { ...hubOptions(), inline: true, cache: "opfs" }),
     );
     expect(InferenceError.is(error, "unsupported")).toBe(true);
+  });
+
+  test("knows no other cache", async () => {
     const other = loadModel("org/name", { cache: "disk" as "opfs" });
     expect(await failure(other)).toMatchObject({ code: "range" });
   });

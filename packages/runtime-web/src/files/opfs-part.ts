@@ -15,6 +15,12 @@ interface SyncHandle {
 
 type FileHandle = FileSystemFileHandle & { createSyncAccessHandle?(): Promise<SyncHandle> };
 
+/** Whether this thread can write files at all. */
+export function canWrite(): boolean {
+  const { prototype } = globalThis.FileSystemFileHandle;
+  return "createSyncAccessHandle" in prototype || "createWritable" in prototype;
+}
+
 /** Does something and says what failed. */
 type Guard = <T>(act: () => T | Promise<T>) => Promise<T>;
 

@@ -3,7 +3,7 @@ import { Interruption } from "@frugal/runtime";
 
 import { emptyIndex, formatIndex, type ModelIndex, parseIndex } from "./model-index.ts";
 import type { ModelStore, OpenPart, StoredFile } from "./model-store.ts";
-import { openPart, writeWhole } from "./opfs-part.ts";
+import { canWrite, openPart, writeWhole } from "./opfs-part.ts";
 import { readBlob } from "./read-blob.ts";
 
 /** Folder of the origin's private file system that holds a folder for each model. */
@@ -28,6 +28,10 @@ export class OpfsStore implements ModelStore {
   /** Opens the store of a model, and makes it if there is none. */
   static async open(key: string, id: string, endpoint: string | null): Promise<OpfsStore> {
     const root = await privateFolder();
+    if (!canWrite()) {
+      const reason = "this browser lets no page write to its private file system, only workers";
+      throw new InferenceError("unsupported", `cache: ${reason}`);
+    }
     const folder = await inCache(async () => {
       const models = await root.getDirectoryHandle(rootName, { create: true });
       return models.getDirectoryHandle(key, { create: true });

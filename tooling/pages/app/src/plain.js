@@ -1,0 +1,3 @@
+import { run } from "./run.js";
+
+void run({ ort: import.meta.resolve("onnxruntime-web/wasm") });
