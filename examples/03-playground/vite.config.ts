@@ -11,7 +11,12 @@ export default defineConfig({
   base: "./",
   // The models are files of the page: `frugal-tiny/model.safetensors` and so on.
   publicDir: "../../models",
-  build: { target: "es2022", reportCompressedSize: false },
+  // Every browser with threads in WebAssembly preloads modules by itself.
+  build: {
+    target: "es2022",
+    reportCompressedSize: false,
+    modulePreload: { polyfill: false },
+  },
   worker: { format: "es" },
   server: { headers },
   preview: { headers },

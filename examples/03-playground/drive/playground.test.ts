@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 
 import type { Page } from "playwright";
@@ -5,7 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { drafters } from "../src/drafters.ts";
 import { samples } from "../src/samples.ts";
+import { generateMany, memoryBytes } from "./memory.ts";
 import { type OpenPage, openPage } from "./open-page.ts";
+import { type PageTasks, watchTasks } from "./page-tasks.ts";
 import { scriptBytes } from "./page-size.ts";
 import { writeInNode } from "./write-in-node.ts";
 
@@ -103,46 +106,30 @@ test("what goes wrong is shown in a line", async () => {
   expect(await error.isVisible()).toBe(false);
 });
 
-test("the page stays responsive while the model writes", async () => {
-  await page.evaluate(() => {
-    const long: number[] = [];
-    Object.assign(globalThis, { long });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) long.push(duration);
-    }).observe({ type: "longtask" });
-  });
-  const longTasks = () =>
-    page.evaluate(() => (globalThis as unknown as { long: number[] }).long.splice(0));
-  // A busy machine can only add to what the page does by itself: the best of three counts.
-  const attempts: number[][] = [];
+test("no task of the page takes 50 ms while the model writes", async () => {
+  // Each attempt begins with a fresh page: the draft model's worker starts while the page writes.
+  const attempts: PageTasks[] = [];
   do {
-    await longTasks();
-    await write({ prompt: named("Prose"), drafter: "model", temperature: 0.8, maxTokens: 120 });
-    attempts.push(await longTasks());
-  } while (attempts.at(-1)!.length > 0 && attempts.length < 3);
-  expect(attempts).toContainEqual([]);
+    await page.reload();
+    await idle("Ready.");
+    const wanted = { prompt: named("Prose"), drafter: "model", temperature: 0.8, maxTokens: 256 };
+    attempts.push(await watchTasks(page, () => write(wanted)));
+  } while (attempts.at(-1)!.long.length > 0 && attempts.length < 3);
+  // By the clock a task is long also if it waits for a processor: one attempt of three must be
+  // clean, unless more wants to run than there are cores. The processor's time counts always.
+  const isBusy = loadavg()[0]! > availableParallelism();
+  expect(attempts.map(({ busiestMs }) => busiestMs < 50)).not.toContain(false);
+  expect(isBusy || attempts.some(({ long }) => long.length === 0)).toBe(true);
 });
 
-test("memory stays flat over thirty generations", async () => {
-  const measure = async () => {
-    const { bytes } = await page.evaluate(() =>
-      (
-        performance as unknown as {
-          measureUserAgentSpecificMemory(): Promise<{ bytes: number }>;
-        }
-      ).measureUserAgentSpecificMemory(),
-    );
-    return bytes / 1e6;
-  };
-  const many = async (count: number) => {
-    for (let i = 0; i < count; i++) {
-      await write({ prompt: named("Story"), drafter: "model", maxTokens: 16 });
-    }
-  };
-  await many(5);
-  const before = await measure();
-  await many(30);
-  expect(await measure()).toBeLessThan(before + 1);
+test("memory stays flat over two hundred generations", async () => {
+  await fill({ prompt: named("Story"), drafter: "model", maxTokens: 4 });
+  // Engines compile what runs often, and keep what they learned of it.
+  await generateMany(page, 100);
+  const before = await memoryBytes(page);
+  await generateMany(page, 200);
+  // Five kilobytes each; the cache of one generation alone has half a megabyte.
+  expect(await memoryBytes(page)).toBeLessThan(before + 1e6);
 });
 
 test("nothing complained", () => expect(open.complaints).toEqual([]));
