@@ -84,6 +84,11 @@ describe("averagePool", () => {
   });
 });
 
+test("four cells become one row, in raster order", () => {
+  const { data, rows, cols } = pixelShuffle(matrix([0, 1, 2, 3], 1), { rows: 2, cols: 2 }, 2);
+  expect([rows, cols, ...data]).toEqual([1, 4, 0, 1, 2, 3]);
+});
+
 test("halving bilinearly gives the means of four", () => {
   const x = normalRows(5, 64, 3);
   const [grid, half] = [

@@ -28,6 +28,16 @@ test("spends the budget, and spreads it evenly where nothing stands out", () => 
   ]);
 });
 
+test("follows its tiles, and keeps everything if everything may stay", () => {
+  const options = { cols: 2, rows: 2, ratio: 0.4 };
+  const shares = shareByThumbnail(thumbnail, options);
+  // Left and right halves swapped.
+  const mirrored = thumbnail.map((_, cell) => thumbnail[cell ^ 2]!);
+  const swapped = [1, 0, 3, 2].map((tile) => shares[tile]!);
+  expect([...shareByThumbnail(mirrored, options)]).toEqual(swapped);
+  expect([...shareByThumbnail(thumbnail, { ...options, ratio: 1 })]).toEqual([1, 1, 1, 1]);
+});
+
 test("refuses thumbnails that are not square", () => {
   const options = { cols: 1, rows: 1, ratio: 0.5 };
   expect(() => shareByThumbnail(new Float32Array(15), options)).toThrow(
