@@ -5,7 +5,8 @@
 Each model is a folder as `save_pretrained` lays it out, and golden.safetensors with three inputs (text
 only, one picture, two pictures): `input{i}.input_ids`, `input{i}.logits` of every row, and where there
 are pictures `input{i}.pixel_values`, `input{i}.features` (the rows that enter the decoder) and what else
-the model takes: `image_grid_thw` and the `positions` that follow from it, or `pixel_attention_mask`.
+the model takes: `image_grid_thw` and the `positions` that follow from it, or `pixel_attention_mask`; of
+models that take videos, `video.pixel_values`, `video.image_grid_thw` and `video.features`.
 Computed in float64, so that running it again gives the same bytes, with eager attention, and stored as
 float32; weights are rounded to the type they are stored in before they are used. Sizes are odd on purpose, biases are not zero, pictures of one input differ in size or padding.
 """
@@ -53,6 +54,19 @@ qwen_vision = dict(
     spatial_merge_size=2,
     temporal_patch_size=2,
     in_channels=3,
+)
+qwen25_vision = dict(
+    depth=3,
+    hidden_size=24,
+    out_hidden_size=24,
+    intermediate_size=40,
+    num_heads=3,
+    patch_size=4,
+    spatial_merge_size=2,
+    temporal_patch_size=2,
+    in_channels=3,
+    window_size=17,
+    fullatt_block_indexes=[1],
 )
 bf16, f16, f32 = torch.bfloat16, torch.float16, torch.float32
 
@@ -116,6 +130,18 @@ models = {
             vision_config=qwen_vision,
         ),
     ),
+    "qwen2-5-vl": (
+        f16,
+        dict(
+            model_type="qwen2_5_vl",
+            image_token_id=IMAGE,
+            video_token_id=94,
+            vision_start_token_id=92,
+            vision_end_token_id=93,
+            text_config=text | dict(rope_parameters=mrope),
+            vision_config=qwen25_vision,
+        ),
+    ),
 }
 
 
@@ -147,7 +173,7 @@ def save(folder, model, dtype):
 def pictures(model, generator, count):
     """Inputs for some pictures, and how many rows each becomes."""
     config = model.config
-    if config.model_type == "qwen2_vl":
+    if config.model_type.startswith("qwen"):
         grids = torch.tensor([[1, 4, 6], [1, 6, 2]][:count])
         v = config.vision_config
         width = v.in_channels * v.temporal_patch_size * v.patch_size**2
@@ -209,7 +235,21 @@ def golden(model):
         for key, value in (put | inputs).items():
             stored = value.float() if value.is_floating_point() else value
             tensors[f"input{index}.{key}"] = stored.contiguous().clone()
+    if hasattr(model.model, "get_rope_index"):
+        tensors |= video(model, generator)
     return tensors
+
+
+def video(model, generator):
+    """Rows of two frames, and of a picture after them."""
+    v = model.config.vision_config
+    grids = torch.tensor([[2, 6, 4], [1, 2, 2]])
+    width = v.in_channels * v.temporal_patch_size * v.patch_size**2
+    pixels = torch.randn((int(grids.prod(1).sum()), width), generator=generator)
+    inputs = dict(pixel_values=pixels, image_grid_thw=grids)
+    with torch.no_grad():
+        rows = features(model, wide(inputs)).float().contiguous()
+    return {f"video.{key}": value for key, value in (inputs | dict(features=rows)).items()}
 
 
 def main(target):

@@ -53,7 +53,7 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
 /**
  * Builds a vision encoder from `config.json` and safetensors, and loads it, from the sources that
  * {@link loadModel} takes: ViT, or the tower of CLIP or SigLIP, alone or inside a larger model; of LLaVA,
- * Idefics3, SmolVLM and Qwen2-VL the encoder with its projector, whose rows go to the decoder that
+ * Idefics3, SmolVLM, Qwen2-VL and Qwen2.5-VL the encoder with its projector, whose rows go to the decoder that
  * `loadModel` loads from the same source. See `createVisionTower` for the inputs of each.
  *
  * It runs on the calling thread.

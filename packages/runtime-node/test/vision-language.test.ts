@@ -120,6 +120,22 @@ describe.for(names)("%s", (name) => {
     }
   });
 
+  test.runIf(name.startsWith("qwen"))("its encoder takes frames one by one", async () => {
+    const bytes = await readFile(new URL(`${name}/golden.safetensors`, folder));
+    const { tensors, integers } = readSafetensors(bytes);
+    const { data, shape } = tensors.get("video.pixel_values")!;
+    const grids = integers.get("video.image_grid_thw")!;
+    const features = tensors.get("video.features")!;
+    const tower = await loadVisionTower(new URL(`${name}/`, folder));
+    const rows = await tower.encode({
+      pixel_values: { data, dims: shape },
+      image_grid_thw: { data: Int32Array.from(grids.data), dims: grids.shape },
+    });
+    const [count, cols] = features.shape;
+    expectClose(rows, { data: features.data, rows: count!, cols: cols! }, 1e-4);
+    await tower.dispose();
+  });
+
   test.for([
     { inline: true },
     { inline: true, chunk: 3 },

@@ -3,7 +3,7 @@ import type { Architecture } from "./llama-layout.ts";
 import { qwenLayout } from "./qwen2.ts";
 
 /**
- * The decoder of Qwen2-VL: Qwen2 with M-RoPE, where positions may be triples of frame, row and column.
+ * The decoder of Qwen2-VL and Qwen2.5-VL: Qwen2 with M-RoPE, where positions may be triples of frame, row and column.
  * Its configurations state it as `rope_scaling` of type `mrope`, or as `mrope_section` alone.
  *
  * @see Wang et al., arXiv:2409.12191; huggingface/transformers: models/qwen2_vl

@@ -12,6 +12,7 @@ import { normalizeStream, type Stream } from "./norm.ts";
 import type { OperatorSet } from "./product.ts";
 import { lowerReduction } from "./token-reduction/lower-reduction.ts";
 import type { TokenReduction } from "./token-reduction/token-reduction.ts";
+import { attend, windowInputs, type WindowInputs } from "./vision/attend.ts";
 import { embedPatches, rowsOf } from "./vision/embed-patches.ts";
 import type { EncoderParts } from "./vision/encoder-parts.ts";
 import { addPooled } from "./vision/pool-rows.ts";
@@ -23,6 +24,7 @@ interface LayerInputs {
   readonly rotary: RotaryInputs | null;
   /** What is added to the scores, `[n or 1, 1, rows, rows]`. */
   readonly bias: string | null;
+  readonly windows: WindowInputs | null;
 }
 
 /** What of an encoder a graph has, and what happens to its rows. */
@@ -39,7 +41,7 @@ export interface VisionGraphOptions {
  * Builds the ONNX graph of a vision encoder over a checkpoint's own bytes.
  *
  * Inputs: those of {@link embedPatches}; with positions by fraction `attention_bias`
- * `[n or 1, 1, rows, rows]`; with rotary ones `cos.0` and `sin.0` `[rows, headDim / 2]`. Outputs, with a
+ * `[n or 1, 1, rows, rows]`; with rotary ones `cos.0` and `sin.0` `[rows, headDim / 2]`, and those of windows. Outputs, with a
  * row per patch, after that of the class token where there is one: `features` `[n, tokens, width]`, the
  * rows that a decoder takes, of an encoder that has a projector; `hidden.final` `[n, rows, hidden]`,
  * after the final norm; `hidden.{l}` of the same shape for the input of every layer and the output of
@@ -150,7 +152,15 @@ function chooseOutputs(
   graph.keepOnly([...outputs, ...added]);
 }
 
-function addInputs({ graph, config }: EncoderParts): LayerInputs {
+/** Patches of a window; null where all attend to all. */
+function windowSize({ positions }: VisionConfig): number | null {
+  return positions.kind === "rotary" && positions.windows !== null
+    ? positions.windows.side ** 2
+    : null;
+}
+
+function addInputs(encoder: EncoderParts): LayerInputs {
+  const { graph, config } = encoder;
   const { positions, heads, hiddenSize } = config;
   const rows = rowsOf(config);
   const dim = hiddenSize / heads;
@@ -161,7 +171,8 @@ function addInputs({ graph, config }: EncoderParts): LayerInputs {
     positions.kind === "fraction"
       ? graph.input("attention_bias", "float32", ["masks", 1, rows, rows])
       : null;
-  return { rotary, bias };
+  const windows = windowSize(config) === null ? null : windowInputs(encoder, windowSize(config)!);
+  return { rotary, bias, windows };
 }
 
 /** What a reduction does before a layer. */
@@ -180,11 +191,12 @@ function sumOf(graph: GraphBuilder, { hidden, update }: Stream): string {
 
 /** Adds one layer; returns its input, summed up, and its output. */
 function addLayer(
-  { graph, config, checkpoint, reduction }: EncoderParts,
+  encoder: EncoderParts,
   inputs: LayerInputs,
   layer: number,
   stream: Stream,
 ): { readonly input: string; readonly output: Stream } {
+  const { graph, config, checkpoint, reduction } = encoder;
   const { hiddenSize, intermediateSize, heads, names, biases, norm } = config;
   const { beforeAttention, qkv, attentionOutput, beforeMlp, up, down } = names.layer;
   const prefix = `${names.layers}.${layer}`;
@@ -207,11 +219,13 @@ function addLayer(
     .slice(0, 2)
     .map((rows) => rotate(graph, rows, heads, inputs.rotary));
   const bias = inputs.bias ?? reduction?.bias() ?? null;
-  const attended = graph.node(
-    "MultiHeadAttention",
-    [queries!, keys!, parts[2]!, ...(bias === null ? [] : ["", "", bias])],
-    { num_heads: { int: heads } },
-  );
+  const { positions } = config;
+  const except = positions.kind === "rotary" ? positions.windows?.except : undefined;
+  const windows =
+    inputs.windows === null || except?.includes(layer) === true
+      ? null
+      : { inputs: inputs.windows, size: windowSize(config)! };
+  const attended = attend(encoder, [queries!, keys!, parts[2]!], bias, windows);
   const out = linear(attentionOutput, hiddenSize, hiddenSize);
   const [mixed] = project(graph, checkpoint, attended, [out]);
 

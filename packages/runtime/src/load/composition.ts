@@ -6,7 +6,7 @@ import {
 } from "../architectures/composed/composition.ts";
 import { idefics3 } from "../architectures/composed/idefics3.ts";
 import { llava } from "../architectures/composed/llava.ts";
-import { qwen2Vl } from "../architectures/composed/qwen2-vl.ts";
+import { qwen25Vl, qwen2Vl } from "../architectures/composed/qwen2-vl.ts";
 import { type Json, object } from "./json-fields.ts";
 import type { Projector } from "./vision-config.ts";
 
@@ -14,6 +14,7 @@ import type { Projector } from "./vision-config.ts";
 const compositions: Readonly<Record<string, Composition>> = {
   idefics3,
   llava,
+  qwen2_5_vl: qwen25Vl,
   qwen2_vl: qwen2Vl,
   smolvlm: { ...idefics3, vision: "smolvlm_vision" },
 };

@@ -29,6 +29,7 @@ const architectures: Readonly<Record<string, Architecture>> = {
   olmo2,
   phi3,
   qwen2,
+  qwen2_5_vl_text: qwen2VlText,
   qwen2_vl_text: qwen2VlText,
   qwen3,
   smollm3,

@@ -2,6 +2,7 @@ import { InferenceError } from "@frugal/core";
 
 import { clipVision } from "../architectures/vision/clip.ts";
 import { idefics3Vision } from "../architectures/vision/idefics3.ts";
+import { qwen25Vision } from "../architectures/vision/qwen2-5-vl.ts";
 import { qwen2Vision } from "../architectures/vision/qwen2-vl.ts";
 import { siglipVision } from "../architectures/vision/siglip.ts";
 import type { VisionArchitecture } from "../architectures/vision/vision-layout.ts";
@@ -60,11 +61,17 @@ export type Size = readonly [height: number, width: number];
  * - `"fraction"`: a row of the table by how far down and right a patch lies within the part of the
  *   image that is no padding; attention leaves padding out.
  * - `"rotary"`: queries and keys turn by row and column, half of the channels each. Images are given as
- *   patches, `merge` x `merge` neighbours after one another.
+ *   patches, `merge` x `merge` neighbours after one another. With `windows` patches attend to those of the
+ *   same square only, `side` patches wide and high, but in some layers.
  */
 export type PatchPositions =
   | { readonly kind: "table" | "fraction"; readonly grid: Size }
-  | { readonly kind: "rotary"; readonly theta: number; readonly merge: number };
+  | {
+      readonly kind: "rotary";
+      readonly theta: number;
+      readonly merge: number;
+      readonly windows: { readonly side: number; readonly except: readonly number[] } | null;
+    };
 
 /** What turns an encoder's rows into those of a decoder. */
 export interface Projector {
@@ -113,6 +120,7 @@ export interface VisionConfig {
 const architectures: Readonly<Record<string, VisionArchitecture>> = {
   clip_vision_model: clipVision,
   idefics3_vision: idefics3Vision,
+  qwen2_5_vl_vision: qwen25Vision,
   qwen2_vl_vision: qwen2Vision,
   siglip_vision_model: siglipVision,
   smolvlm_vision: idefics3Vision,

@@ -11,6 +11,7 @@ import type { InferenceSession, Ort } from "../onnx/ort.ts";
 import { masked } from "../sequence/kv-store.ts";
 import { fractionPositions, patchMask } from "./fraction-positions.ts";
 import { type PatchGrid, rotatePatches } from "./patch-rotation.ts";
+import { cutWindows } from "./patch-windows.ts";
 
 type Inputs = Readonly<Record<string, EncoderInput>>;
 
@@ -20,7 +21,7 @@ type Inputs = Readonly<Record<string, EncoderInput>>;
  *
  * Inputs: `pixel_values` `[n, channels, height, width]`; of Idefics3 and SmolVLM also
  * `[batch, n, channels, height, width]`, of which images that are all zeros are left out, and, if some
- * are padded, `pixel_attention_mask` `[.., height, width]`; of Qwen2-VL
+ * are padded, `pixel_attention_mask` `[.., height, width]`; of Qwen2-VL and Qwen2.5-VL
  * `[patches, channels * frames * height * width of a patch]` and `image_grid_thw` `[images, 3]`, whose
  * images run one after the other.
  *
@@ -153,11 +154,11 @@ function paddingBias(masks: readonly Uint8Array[], rows: number): Float32Array {
   return bias;
 }
 
-/** The inputs of the graph for one image after the other. */
+/** The inputs of the graph for one image after the other; with windows, for one frame. */
 function cutImages(
   { pixel_values: pixels, image_grid_thw: given }: Inputs,
   { channels, frames, patchSize, heads, hiddenSize }: VisionConfig,
-  { theta, merge }: Extract<PatchPositions, { readonly kind: "rotary" }>,
+  { theta, merge, windows }: Extract<PatchPositions, { readonly kind: "rotary" }>,
 ): readonly Record<string, EncoderInput>[] {
   const width = channels * frames * patchSize[0] * patchSize[1];
   const grids = gridsOf(given!, merge);
@@ -172,7 +173,10 @@ function cutImages(
   }
   const dim = hiddenSize / heads;
   let at = 0;
-  return grids.map((grid) => {
+  const runs = grids.flatMap(([t, h, w]): PatchGrid[] =>
+    windows === null ? [[t, h, w]] : Array.from({ length: t }, () => [1, h, w]),
+  );
+  return runs.map((grid) => {
     const [t, h, w] = grid;
     const { cos, sin } = rotatePatches(grid, merge, dim, theta);
     const from = at;
@@ -181,8 +185,19 @@ function cutImages(
       pixel_values: { data: data.subarray(from, at), dims: [t, h * w, width] },
       "cos.0": { data: cos, dims: [h * w, dim / 2] },
       "sin.0": { data: sin, dims: [h * w, dim / 2] },
+      ...(windows !== null && windowFeeds(grid, merge, windows.side)),
     };
   });
+}
+
+function windowFeeds(grid: PatchGrid, merge: number, side: number): Record<string, EncoderInput> {
+  const { rows, slots, bias } = cutWindows(grid, merge, side);
+  const size = side * side;
+  return {
+    window_rows: { data: rows, dims: [rows.length] },
+    window_slots: { data: slots, dims: [slots.length] },
+    window_bias: { data: bias, dims: [rows.length / size, 1, size, size] },
+  };
 }
 
 /** @throws {@link InferenceError} `shape` for grids that are no triples or do not merge. */

@@ -4,7 +4,8 @@ import { count, type Json, positive } from "../../load/json-fields.ts";
 import type { VisionNames } from "../../load/vision-config.ts";
 import { activationOf, sizeOf, type VisionArchitecture } from "./vision-layout.ts";
 
-const names: VisionNames = {
+/** Names of the tensors of Qwen2-VL, most of which Qwen2.5-VL keeps. */
+export const qwenNames: VisionNames = {
   patches: "patch_embed.proj",
   classToken: null,
   positions: null,
@@ -43,18 +44,19 @@ export const qwen2Vision: VisionArchitecture = (json) => {
       kind: "rotary",
       theta: thetaOf(json),
       merge: count(json, "spatial_merge_size", 2),
+      windows: null,
     },
     activation: activationOf(json, "hidden_act", "quick_gelu"),
     gated: false,
     norm: { kind: "layer", epsilon: 1e-6, plusOne: false },
     biases: { patches: false, qkv: true },
     pooling: null,
-    names,
+    names: qwenNames,
   };
 };
 
 /** Heads of a width that splits into pairs of rows and of columns. */
-function headsOf(json: Json, hiddenSize: number): number {
+export function headsOf(json: Json, hiddenSize: number): number {
   const heads = count(json, "num_heads", 16);
   if (hiddenSize % (4 * heads) === 0) return heads;
   throw new InferenceError(
@@ -63,7 +65,8 @@ function headsOf(json: Json, hiddenSize: number): number {
   );
 }
 
-function thetaOf(json: Json): number {
+/** Base of the rotary embedding, which configurations rarely state. */
+export function thetaOf(json: Json): number {
   const rope = json["rope_parameters"];
   const fields = typeof rope === "object" && rope !== null ? (rope as Json) : {};
   return positive(fields, "rope_theta", 10_000);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import { fractionPositions, patchMask } from "../../src/vision/fraction-positions.ts";
 import { rotatePatches } from "../../src/vision/patch-rotation.ts";
+import { cutWindows } from "../../src/vision/patch-windows.ts";
 import oracle from "./patch-positions.json" with { type: "json" };
 
 test.for(oracle.cases)(
@@ -47,4 +48,34 @@ test("patches turn square by square, by row and then by column", () => {
     expect(sin[i]).toBeCloseTo(Math.sin(angle), 6);
   }
   expect([cos.length, sin.length]).toEqual([32, 32]);
+});
+
+test.for([
+  [2, 6, 10, 4],
+  [2, 4, 4, 8],
+  [1, 5, 7, 3],
+  [2, 8, 8, 4],
+] as const)("windows of merge %i, %i x %i patches, side %i", ([merge, height, width, side]) => {
+  const { rows, slots, bias } = cutWindows([1, height, width], merge, side);
+  const size = side * side;
+  const squares = new Map<string, number>();
+  const across = width / merge;
+  for (const [patch, slot] of slots.entries()) {
+    expect(rows[slot]).toBe(patch);
+    const [square, cell] = [Math.floor(patch / merge ** 2), patch % merge ** 2];
+    const row = Math.floor(square / across) * merge + Math.floor(cell / merge);
+    const col = (square % across) * merge + (cell % merge);
+    const key = `${Math.floor(row / side)},${Math.floor(col / side)}`;
+    const window = Math.floor(slot / size);
+    expect(squares.get(key) ?? window).toBe(window);
+    squares.set(key, window);
+  }
+  expect(new Set(slots).size).toBe(height * width);
+  expect(new Set(squares.values()).size).toBe(squares.size);
+  expect(rows.length).toBe(squares.size * size);
+  const taken = new Set(slots);
+  for (const [at, value] of bias.entries()) {
+    const window = Math.floor(at / size ** 2);
+    expect(value === 0).toBe(taken.has(window * size + (at % size)));
+  }
 });
