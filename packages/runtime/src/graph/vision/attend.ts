@@ -1,3 +1,4 @@
+import { attendRows } from "./attend-rows.ts";
 import type { EncoderParts } from "./encoder-parts.ts";
 
 /** Inputs that hold the patches of each window; see {@link attend}. */
@@ -32,9 +33,7 @@ export function attend(
   const { graph, config } = encoder;
   const { heads, hiddenSize } = config;
   const run = (inputs: readonly string[], added: string | null): string =>
-    graph.node("MultiHeadAttention", [...inputs, ...(added === null ? [] : ["", "", added])], {
-      num_heads: { int: heads },
-    });
+    attendRows(graph, inputs, { heads, width: hiddenSize }, added);
   if (windows === null) return run(parts, bias);
   const { rows, slots, bias: hidden } = windows.inputs;
   const pick = (x: string, at: string): string =>
