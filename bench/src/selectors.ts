@@ -21,6 +21,10 @@ import {
   selectMaxMin,
   selectSalientAndDistinct,
   shareByThumbnail,
+  mergeAroundAnchors,
+  mergeRuns,
+  mergeScenes,
+  mergeStillAndSalient,
 } from "@frugal/vision-tokens";
 
 /** Everything that a method may look at. */
@@ -69,6 +73,12 @@ export const selectors: Readonly<Record<string, (scene: Scene, kept: number) => 
     selectDeterminant(features, relevance, Math.round(kept * features.rows)),
   selectDissimilar: ({ features, text }, kept) => selectDissimilar(features, text, 1 - kept),
   selectFromRegions: ({ features, side }) => selectFromRegions(labelRegions(features, side)),
+  mergeRuns: ({ features, perFrame }) => mergeRuns(features, 0.6, perFrame),
+  mergeScenes: ({ features, perFrame }) => mergeScenes(features, perFrame),
+  mergeStillAndSalient: ({ features, perFrame, attention }, ratio) =>
+    mergeStillAndSalient(features, perFrame, attention, { ratio }),
+  mergeAroundAnchors: ({ features, perFrame, attention }, ratio) =>
+    mergeAroundAnchors(features, perFrame, attention, { ratio }),
   selectMaxMin: ({ features }, kept) => selectMaxMin(features, Math.round(kept * features.rows)),
   selectSalientAndDistinct: ({ attention, features }, kept) =>
     selectSalientAndDistinct(attention, features, Math.round(kept * features.rows)),

@@ -39,6 +39,16 @@ export {
   timestampEmbedding,
 } from "./projector/temporal-attention.ts";
 export { type CrossAttentionParams, VisualCache } from "./projector/visual-cache.ts";
+export {
+  mergeAroundAnchors,
+  type MergeAroundAnchorsOptions,
+} from "./video/merge-around-anchors.ts";
+export { mergeRuns } from "./video/merge-runs.ts";
+export { mergeScenes, type MergeScenesOptions } from "./video/merge-scenes.ts";
+export {
+  mergeStillAndSalient,
+  type MergeStillAndSalientOptions,
+} from "./video/merge-still-and-salient.ts";
 export { type CellGrid } from "./tiles/unpad.ts";
 export { roundHalfEven } from "./round-half-even.ts";
 export { adaptVision, type AdaptVisionOptions } from "./tiles/adapt-vision.ts";

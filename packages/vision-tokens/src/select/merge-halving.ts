@@ -2,7 +2,7 @@ import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger } from "../expect.ts";
 import { mergeBipartite } from "./merge-bipartite.ts";
-import { applyReduction, createReduction, type Reduction } from "./reduction.ts";
+import { applyReduction, composeReductions, createReduction, type Reduction } from "./reduction.ts";
 
 /**
  * AIM, first stage: halves the rows `rounds` times, each time merging every even row into the most
@@ -32,19 +32,4 @@ export function mergeHalving(features: Matrix, rounds: number = 2): Reduction {
     whole = composeReductions(reduction, whole);
   }
   return whole;
-}
-
-/** The reduction that does `inner` first and then `outer`. Unchecked: they fit. */
-function composeReductions(outer: Reduction, inner: Reduction): Reduction {
-  const sums = Array.from(outer.keep, (row, r) => {
-    const terms: [number, number][] = [];
-    for (let i = outer.starts[r]!; i < outer.starts[r + 1]!; i++) {
-      const from = outer.indices[i]!;
-      for (let j = inner.starts[from]!; j < inner.starts[from + 1]!; j++) {
-        terms.push([inner.indices[j]!, outer.weights[i]! * inner.weights[j]!]);
-      }
-    }
-    return { anchor: inner.keep[row]!, terms };
-  });
-  return createReduction(inner.rows, sums);
 }

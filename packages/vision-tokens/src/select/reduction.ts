@@ -61,3 +61,18 @@ export function applyReduction(reduction: Reduction, { data, rows, cols }: Matri
   }
   return { data: out, rows: keep.length, cols };
 }
+
+/** The reduction that does `inner` first and then `outer`. Unchecked: they fit. */
+export function composeReductions(outer: Reduction, inner: Reduction): Reduction {
+  const sums = Array.from(outer.keep, (row, r) => {
+    const terms: [number, number][] = [];
+    for (let i = outer.starts[r]!; i < outer.starts[r + 1]!; i++) {
+      const from = outer.indices[i]!;
+      for (let j = inner.starts[from]!; j < inner.starts[from + 1]!; j++) {
+        terms.push([inner.indices[j]!, outer.weights[i]! * inner.weights[j]!]);
+      }
+    }
+    return { anchor: inner.keep[row]!, terms };
+  });
+  return createReduction(inner.rows, sums);
+}

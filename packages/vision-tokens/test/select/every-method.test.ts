@@ -173,6 +173,31 @@ const runners: Readonly<Record<string, Runner>> = {
     identity: true,
     equivariant: false,
   },
+  mergeRuns: {
+    run: ({ features }, ratio) =>
+      package_.mergeRuns(features, ratio === 1 ? 1 : 2 * ratio - 1, perFrame),
+    identity: true,
+    equivariant: false,
+  },
+  mergeScenes: {
+    run: ({ features }, ratio) =>
+      package_.mergeScenes(features, perFrame, { spatial: ratio, minSimilarity: ratio }),
+    identity: true,
+    equivariant: false,
+  },
+  mergeAroundAnchors: {
+    run: ({ features, attention }, ratio) =>
+      package_.mergeAroundAnchors(features, perFrame, attention, { ratio, period: 1 }),
+    identity: true,
+    equivariant: false,
+  },
+  mergeStillAndSalient: {
+    run: ({ features, attention }, ratio) =>
+      package_.mergeStillAndSalient(features, perFrame, attention, { ratio, minSimilarity: 1 }),
+    planned: rounded,
+    identity: true,
+    equivariant: false,
+  },
   selectCovering: {
     run: ({ features }, ratio) => package_.selectCovering(features, rounded(ratio)).keep,
     planned: rounded,
