@@ -7,7 +7,8 @@ import {
   readModelFolder,
   readSafetensors,
 } from "@frugal/runtime";
-import { type BlockWeight, exportDecoder } from "@frugal/testkit/export-decoder";
+import { exportDecoder } from "@frugal/testkit/export-decoder";
+import type { BlockWeight } from "@frugal/testkit/export-weights";
 import { loadReferenceWeights } from "@frugal/testkit/reference-weights";
 
 import type { ExportKind } from "./page/transformers-worker.ts";
@@ -34,9 +35,9 @@ export async function writeExports(folder: string, target: string, name: string)
       const stem = type === "fp32" ? "model" : `model_${type}`;
       const dataFile = `${stem}.onnx_data`;
       const style = { attention: attentions[kind], dataFile, ...(blocks && { blocks }) };
-      const { decoder, data } = exportDecoder(config, tensors, style);
+      const { decoder, files } = exportDecoder(config, tensors, style);
       await writeFile(join(home, "onnx", `${stem}.onnx`), decoder);
-      await writeFile(join(home, "onnx", dataFile), data);
+      for (const { name: file, data } of files) await writeFile(join(home, "onnx", file), data);
     }
   }
 }
