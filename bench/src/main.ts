@@ -9,6 +9,7 @@ import { type Table, writeResults } from "./results.ts";
 import { measureScanners } from "./scanners.ts";
 import { type Effort, measureStepCost } from "./step-cost.ts";
 import { measureTokenize } from "./tokenize.ts";
+import { measureVisionEncoder } from "./vision-encoder.ts";
 import { measureWeb } from "./web/measure-web.ts";
 import { measureSelectors } from "./vision-selectors.ts";
 
@@ -22,6 +23,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   "kv-selection": measureSelection,
   tokenize: measureTokenize,
   scanners: measureScanners,
+  "vision-encoder": measureVisionEncoder,
   web: measureWeb,
   "vision-selectors": measureSelectors,
 };

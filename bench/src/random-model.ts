@@ -36,16 +36,25 @@ export const shape500M: Shape = {
   maxLength: 32_768,
 };
 
+/** Writes a model of random weights as Hugging Face would lay it out, unless it is there. */
+export async function writeRandomModel(folder: string, shape: Shape): Promise<void> {
+  await writeRandomCheckpoint(folder, llamaTensors(shape), configOf(shape));
+}
+
 /**
- * Writes a model of random bfloat16 weights as Hugging Face would lay it out, unless it is there.
+ * Writes `config.json` and bfloat16 weights, unless they are there: ones for vectors, which are norms
+ * and biases, and noise for everything else.
  *
  * The weights come from a table of a million seeded numbers that every tensor reads from another
  * place: random enough to time, fast enough to write.
  */
-export async function writeRandomModel(folder: string, shape: Shape): Promise<void> {
+export async function writeRandomCheckpoint(
+  folder: string,
+  tensors: readonly (readonly [name: string, dims: readonly number[]])[],
+  config: Readonly<Record<string, unknown>>,
+): Promise<void> {
   if (await stat(join(folder, "config.json")).catch(() => null)) return;
   await mkdir(folder, { recursive: true });
-  const tensors = llamaTensors(shape);
   const header: Record<string, unknown> = {};
   let at = 0;
   for (const [name, dims] of tensors) {
@@ -63,12 +72,11 @@ export async function writeRandomModel(folder: string, shape: Shape): Promise<vo
   await file.writeFile(json);
   for (const [name, dims] of tensors) {
     const length = dims.reduce((product, n) => product * n, 1);
-    // Norm weights are ones; everything else is noise.
     if (dims.length === 1) await file.writeFile(new Uint16Array(length).fill(0x3f80));
     else await writeNoise(file, table, length, name.length * 7919);
   }
   await file.close();
-  await writeFile(join(folder, "config.json"), JSON.stringify(configOf(shape), null, 2));
+  await writeFile(join(folder, "config.json"), JSON.stringify(config, null, 2));
 }
 
 function llamaTensors(shape: Shape): [string, number[]][] {
