@@ -5,7 +5,7 @@
 Each model is a folder as `save_pretrained` lays it out, and golden.safetensors with three inputs (text
 only, one picture, two pictures): `input{i}.input_ids`, `input{i}.logits` of every row, and where there
 are pictures `input{i}.pixel_values`, `input{i}.features` (the rows that enter the decoder) and what else
-the model takes: `image_grid_thw` and the `positions` that follow from it, or `pixel_attention_mask`; of
+the model takes: `image_sizes` [height, width] of what tiles were cut from, `image_grid_thw` and the `positions` that follow from it, or `pixel_attention_mask`; of
 models that take videos, `video.pixel_values`, `video.image_grid_thw` and `video.features`.
 Computed in float64, so that running it again gives the same bytes, with eager attention, and stored as
 float32; weights are rounded to the type they are stored in before they are used. Sizes are odd on purpose, biases are not zero, pictures of one input differ in size or padding.
@@ -18,6 +18,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, CONFIG_MAPPING
+from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
 torch.set_num_threads(1)
 
@@ -142,6 +143,28 @@ models = {
             vision_config=qwen25_vision,
         ),
     ),
+    "llava-next": (
+        bf16,
+        dict(
+            model_type="llava_next",
+            image_token_index=IMAGE,
+            image_grid_pinpoints=[[8, 16], [16, 8], [16, 16], [24, 8], [8, 24]],
+            text_config=text | dict(model_type="mistral", sliding_window=None),
+            vision_config=vision | dict(model_type="clip_vision_model", image_size=8, patch_size=2),
+        ),
+    ),
+    "llava-onevision": (
+        bf16,
+        dict(
+            model_type="llava_onevision",
+            image_token_index=IMAGE,
+            image_grid_pinpoints=[[8 * rows, 8 * cols] for cols in range(1, 4) for rows in range(1, 4)],
+            vision_aspect_ratio="anyres_max_2",
+            text_config=text | dict(model_type="qwen2"),
+            vision_config=vision
+            | dict(model_type="siglip_vision_model", image_size=8, patch_size=2, vision_use_head=False),
+        ),
+    ),
 }
 
 
@@ -180,6 +203,8 @@ def pictures(model, generator, count):
         pixels = torch.randn((int(grids.prod(1).sum()), width), generator=generator)
         return dict(pixel_values=pixels, image_grid_thw=grids), (grids.prod(1) // 4).tolist()
     side = config.vision_config.image_size
+    if hasattr(config, "image_grid_pinpoints"):
+        return tiles(model, generator, count)
     pixels = torch.randn((count, 3, side, side), generator=generator)
     patches = (side // config.vision_config.patch_size) ** 2
     if config.model_type == "llava":
@@ -193,6 +218,18 @@ def pictures(model, generator, count):
     return inputs, [patches // config.scale_factor**2] * count
 
 
+def tiles(model, generator, count):
+    """Tiles of a wide image and of a small one, and how many rows each becomes."""
+    config = model.config
+    sizes = [[12, 30], [9, 5]][:count]
+    side = config.vision_config.image_size
+    numbers = [image_size_to_num_patches(size, config.image_grid_pinpoints, side) for size in sizes]
+    pixels = torch.randn((sum(numbers), 3, side, side), generator=generator)
+    inputs = dict(pixel_values=pixels, image_sizes=torch.tensor(sizes))
+    with torch.no_grad():
+        return inputs, [len(rows) for rows in packed(model, wide(inputs))]
+
+
 def prompt(generator, rows):
     ids = []
     for count in rows:
@@ -204,16 +241,18 @@ def wide(inputs):
     return {key: value.double() if value.is_floating_point() else value for key, value in inputs.items()}
 
 
+def packed(model, inputs):
+    """The rows that each picture becomes."""
+    if model.config.model_type.startswith("llava"):
+        for field in ["vision_feature_layer", "vision_feature_select_strategy"]:
+            inputs = inputs | {field: getattr(model.config, field)}
+    if model.config.model_type == "llava_onevision":
+        inputs = inputs | dict(vision_aspect_ratio=model.config.vision_aspect_ratio)
+    return list(model.model.get_image_features(**inputs, return_dict=True).pooler_output)
+
+
 def features(model, inputs):
-    if model.config.model_type == "llava":
-        config = model.config
-        inputs = inputs | dict(
-            vision_feature_layer=config.vision_feature_layer,
-            vision_feature_select_strategy=config.vision_feature_select_strategy,
-        )
-    pooled = model.model.get_image_features(**inputs, return_dict=True).pooler_output
-    rows = torch.cat(list(pooled), dim=0) if isinstance(pooled, (list, tuple)) else pooled
-    return rows.reshape(-1, rows.shape[-1])
+    return torch.cat([rows.reshape(-1, rows.shape[-1]) for rows in packed(model, inputs)])
 
 
 def golden(model):

@@ -28,7 +28,8 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
    * What `encode` gives; nothing else is computed. `"features"`, the rows that the decoder takes as
    * `Block.embeddings`, is the default for a vision-language model; `"hidden.final"`, the rows after the
    * final norm, for an encoder on its own; `"hidden.{l}"` is the input of layer `l`, or the output of
-   * the last one where `l` is their number; `"pooled"` one row per image.
+   * the last one where `l` is their number; `"pooled"` one row per image; `"newline"` the row that
+   * stands behind every row of tiles in LLaVA-NeXT and LLaVA-OneVision, for no input.
    */
   readonly output?: string;
   /**
@@ -52,8 +53,8 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
 
 /**
  * Builds a vision encoder from `config.json` and safetensors, and loads it, from the sources that
- * {@link loadModel} takes: ViT, or the tower of CLIP or SigLIP, alone or inside a larger model; of LLaVA,
- * Idefics3, SmolVLM, Qwen2-VL and Qwen2.5-VL the encoder with its projector, whose rows go to the decoder that
+ * {@link loadModel} takes: ViT, or the tower of CLIP or SigLIP, alone or inside a larger model; of LLaVA and
+ * its successors, Idefics3, SmolVLM, Qwen2-VL and Qwen2.5-VL the encoder with its projector, whose rows go to the decoder that
  * `loadModel` loads from the same source. See `createVisionTower` for the inputs of each.
  *
  * It runs on the calling thread.

@@ -4,10 +4,14 @@ import { argMax, type Block, type LanguageModel, type Matrix, type Sequence } fr
 import type { EncoderInput } from "@frugal/runtime";
 import { expectClose, readSafetensors } from "@frugal/testkit";
 import {
+  anyRes,
+  countTiles,
+  packTiles,
   planBlocks,
   planSequence,
   type PositionScheme,
   type SequencePlan,
+  type Tiler,
 } from "@frugal/vision-tokens";
 import { describe, expect, test } from "vitest";
 
@@ -39,7 +43,7 @@ async function promptsOf(name: string): Promise<readonly Prompt[]> {
     const images: Record<string, EncoderInput> = {};
     const pixels = tensors.get(`input${i}.pixel_values`);
     if (pixels !== undefined) images["pixel_values"] = { data: pixels.data, dims: pixels.shape };
-    for (const input of ["image_grid_thw", "pixel_attention_mask"]) {
+    for (const input of ["image_grid_thw", "image_sizes", "pixel_attention_mask"]) {
       const found = integers.get(`input${i}.${input}`);
       if (found !== undefined) {
         images[input] = { data: Int32Array.from(found.data), dims: found.shape };
@@ -96,12 +100,55 @@ async function withModel<T>(
   }
 }
 
-async function featuresOf(name: string, { images }: Prompt): Promise<Matrix | null> {
-  if (images === null) return null;
-  const tower = await loadVisionTower(new URL(`${name}/`, folder));
-  const rows = await tower.encode(images);
+async function encode(
+  name: string,
+  inputs: Record<string, EncoderInput>,
+  output?: string,
+): Promise<Matrix> {
+  const tower = await loadVisionTower(new URL(`${name}/`, folder), { ...(output && { output }) });
+  const rows = await tower.encode(inputs);
   await tower.dispose();
   return rows;
+}
+
+/** Tiles of 8 x 8 pixels in 4 x 4 cells, as the oracle cuts them. */
+const tilers: Record<string, Tiler> = {
+  "llava-next": anyRes({
+    tile: 8,
+    cells: 4,
+    grids: [
+      [2, 1],
+      [1, 2],
+      [2, 2],
+      [1, 3],
+      [3, 1],
+    ],
+  }),
+  "llava-onevision": anyRes({
+    tile: 8,
+    cells: 4,
+    grids: [1, 2, 3].flatMap((cols) => [1, 2, 3].map((rows) => [cols, rows] as const)),
+    maxTiles: 2,
+  }),
+};
+
+async function featuresOf(name: string, { images }: Prompt): Promise<Matrix | null> {
+  if (images === null) return null;
+  const { image_sizes: sizes, ...inputs } = images;
+  const rows = await encode(name, inputs);
+  if (sizes === undefined) return rows;
+  const newline = await encode(name, {}, "newline");
+  const parts: number[] = [];
+  let at = 0;
+  for (let i = 0; i < sizes.data.length; i += 2) {
+    const [height, width] = [sizes.data[i]!, sizes.data[i + 1]!];
+    const plan = tilers[name]!(width, height);
+    const end = at + 16 * countTiles(plan);
+    const tiles = { ...rows, data: rows.data.subarray(at * 24, end * 24), rows: end - at };
+    parts.push(...packTiles(tiles, plan, [width, height], newline).data);
+    at = end;
+  }
+  return { data: Float32Array.from(parts), rows: parts.length / 24, cols: 24 };
 }
 
 function expectSame(actual: Matrix, expected: Matrix): void {

@@ -57,6 +57,7 @@ export { anyRes, type AnyResOptions, oneVision } from "./tiles/any-res.ts";
 export type { Resolution } from "./tiles/best-resolution.ts";
 export { idefics3, type Idefics3Options } from "./tiles/idefics3.ts";
 export { internVl, type InternVlOptions } from "./tiles/intern-vl.ts";
+export { packTiles } from "./tiles/pack-tiles.ts";
 export { qwen, type QwenOptions } from "./tiles/qwen.ts";
 export { countTiles, type Tiler, type TilePlan } from "./tiles/tile-plan.ts";
 export {

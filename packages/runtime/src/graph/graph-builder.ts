@@ -39,7 +39,7 @@ export class GraphBuilder {
   #nodes: OnnxNode[] = [];
   #made = 0;
   #initializers = new Map<string, OnnxInitializer>();
-  readonly #inputs: OnnxValue[] = [];
+  #inputs: OnnxValue[] = [];
   #outputs: OnnxValue[] = [];
   /** Final names of the values that are outputs. */
   #names = new Map<string, string>();
@@ -66,7 +66,7 @@ export class GraphBuilder {
     return this.#outputs.map(({ name }) => name);
   }
 
-  /** Drops every other output, and what none but those need. Inputs stay. */
+  /** Drops every other output, and what none but those need, inputs among them. */
   keepOnly(outputs: readonly string[]): void {
     this.#outputs = this.#outputs.filter(({ name }) => outputs.includes(name));
     this.#names = new Map([...this.#names].filter(([, name]) => outputs.includes(name)));
@@ -79,6 +79,7 @@ export class GraphBuilder {
     }
     this.#nodes = nodes.reverse();
     this.#initializers = new Map([...this.#initializers].filter(([name]) => needed.has(name)));
+    this.#inputs = this.#inputs.filter(({ name }) => needed.has(name));
   }
 
   /** Prefixes the names made inside `build`, so that every layer has its own. */

@@ -43,7 +43,8 @@ export interface VisionGraphOptions {
  * Inputs: those of {@link embedPatches}; with positions by fraction `attention_bias`
  * `[n or 1, 1, rows, rows]`; with rotary ones `cos.0` and `sin.0` `[rows, headDim / 2]`, and those of windows. Outputs, with a
  * row per patch, after that of the class token where there is one: `features` `[n, tokens, width]`, the
- * rows that a decoder takes, of an encoder that has a projector; `hidden.final` `[n, rows, hidden]`,
+ * rows that a decoder takes, of an encoder that has a projector; `newline` `[1, width]`, where that has a
+ * learned row for the ends of lines; `hidden.final` `[n, rows, hidden]`,
  * after the final norm; `hidden.{l}` of the same shape for the input of every layer and the output of
  * the last one; and `pooled` `[n, width]`, where configuration and checkpoint have weights for it.
  *

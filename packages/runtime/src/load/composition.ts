@@ -5,7 +5,7 @@ import {
   widthOf,
 } from "../architectures/composed/composition.ts";
 import { idefics3 } from "../architectures/composed/idefics3.ts";
-import { llava } from "../architectures/composed/llava.ts";
+import { llava, llavaNext, llavaOneVision } from "../architectures/composed/llava.ts";
 import { qwen25Vl, qwen2Vl } from "../architectures/composed/qwen2-vl.ts";
 import { type Json, object } from "./json-fields.ts";
 import type { Projector } from "./vision-config.ts";
@@ -14,6 +14,8 @@ import type { Projector } from "./vision-config.ts";
 const compositions: Readonly<Record<string, Composition>> = {
   idefics3,
   llava,
+  llava_next: llavaNext,
+  llava_onevision: llavaOneVision,
   qwen2_5_vl: qwen25Vl,
   qwen2_vl: qwen2Vl,
   smolvlm: { ...idefics3, vision: "smolvlm_vision" },

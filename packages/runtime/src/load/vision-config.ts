@@ -85,6 +85,8 @@ export interface Projector {
   readonly linears: readonly { readonly name: string; readonly outputs: number }[];
   readonly activation: Activation;
   readonly bias: boolean;
+  /** Name of a learned row that stands behind every row of a grid of tiles; null: there is none. */
+  readonly newline: string | null;
 }
 
 /**

@@ -19,8 +19,8 @@ type Inputs = Readonly<Record<string, EncoderInput>>;
  * A {@link VisionEncoder} over a graph of `buildVisionEncoder`: checks images, and computes what the
  * graph needs besides them. Owns the session.
  *
- * Inputs: `pixel_values` `[n, channels, height, width]`; of Idefics3 and SmolVLM also
- * `[batch, n, channels, height, width]`, of which images that are all zeros are left out, and, if some
+ * Inputs: `pixel_values` `[n, channels, height, width]`, or `[batch, n, channels, height, width]`, of
+ * which Idefics3 and SmolVLM leave out images that are all zeros, and take, if some
  * are padded, `pixel_attention_mask` `[.., height, width]`; of Qwen2-VL and Qwen2.5-VL
  * `[patches, channels * frames * height * width of a patch]` and `image_grid_thw` `[images, 3]`, whose
  * images run one after the other.
@@ -48,6 +48,7 @@ export function createVisionTower(
     dispose: () => graph.dispose(),
   });
 
+  if (graph.inputs.length === 0) return tower([], 0, () => graph.encode({}));
   if (positions.kind === "rotary") {
     return tower(["pixel_values", "image_grid_thw"], 2, async (inputs) => {
       const rows: Matrix[] = [];
@@ -58,8 +59,9 @@ export function createVisionTower(
   const size = config.imageSize!;
   if (positions.kind === "table") {
     return tower(["pixel_values"], 1, async ({ pixel_values: pixels }) => {
-      checkImages(pixels!, [config.channels, ...size]);
-      return graph.encode({ pixel_values: pixels! });
+      const images = withoutBatch(pixels!);
+      checkImages(images, [config.channels, ...size]);
+      return graph.encode({ pixel_values: images });
     });
   }
   return tower(["pixel_values", "pixel_attention_mask"], 1, async (inputs) => {
@@ -75,6 +77,11 @@ export function checkNames(given: Inputs, names: readonly string[], needed: numb
   if (unknown === undefined && missing === undefined) return;
   const got = unknown ?? `no ${missing}`;
   throw new InferenceError("shape", `inputs: expected ${names.join(", ")}, got ${got}`);
+}
+
+/** Images of several texts one after the other. */
+function withoutBatch({ data, dims }: EncoderInput): EncoderInput {
+  return { data, dims: dims.length === 5 ? [dims[0]! * dims[1]!, ...dims.slice(2)] : dims };
 }
 
 /** @throws {@link InferenceError} `shape` unless the dimensions end so and the values are as many. */
@@ -95,12 +102,11 @@ function dropEmpty(
   channels: number,
   size: Size,
 ): { readonly pixels: EncoderInput; readonly masks: readonly (EncoderInput["data"] | null)[] } {
-  const { data, dims } = given!;
-  const inBatches = dims.length === 5;
-  const flat = inBatches ? [dims[0]! * dims[1]!, ...dims.slice(2)] : dims;
-  checkImages({ data, dims: flat }, [channels, ...size]);
+  const { data, dims } = withoutBatch(given!);
+  checkImages({ data, dims }, [channels, ...size]);
+  const inBatches = given!.dims.length === 5;
   const area = size[0] * size[1];
-  const [images, width] = [flat[0]!, channels * area];
+  const [images, width] = [dims[0]!, channels * area];
   if (mask !== undefined && mask.data.length !== images * area) {
     throw new InferenceError(
       "shape",

@@ -25,6 +25,7 @@ export function alignVision(
   for (const { name } of projector?.linears ?? []) {
     for (const kind of ["weight", "bias"]) find(weights, `${name}.${kind}`, aligned);
   }
+  if (projector?.newline) find(weights, projector.newline, aligned);
   if (pooling?.kind === "attention") {
     const attention = `${pooling.prefix}.attention`;
     for (const kind of ["weight", "bias"]) {

@@ -17,5 +17,6 @@ export const idefics3: Composition = {
     linears: [{ name: "connector.modality_projection.proj", outputs }],
     activation: "gelu",
     bias: false,
+    newline: null,
   }),
 };

@@ -1,6 +1,7 @@
 import { flag, type Json, oneOf } from "../../load/json-fields.ts";
 import { activationOf } from "../vision/vision-layout.ts";
-import { type Composition, hiddenStates } from "./composition.ts";
+import type { Projector } from "../../load/vision-config.ts";
+import { type Composition, type Encoder, hiddenStates } from "./composition.ts";
 
 /**
  * LLaVA: rows of an inner layer of CLIP or SigLIP through an MLP of two layers. The decoder is Llama,
@@ -37,8 +38,43 @@ export const llava: Composition = {
       max_position_embeddings: 32_768,
     },
   },
+  projector: mlp,
+};
+
+/**
+ * LLaVA-NeXT: LLaVA whose images are cut into tiles, put together again with a learned newline behind
+ * every row: `packTiles` of `@frugal/vision-tokens`.
+ *
+ * @see huggingface/transformers: models/llava_next
+ */
+export const llavaNext: Composition = {
+  ...llava,
   projector: (json, vision, outputs) => ({
-    reads: hiddenStates("vision_feature_layer", featureLayers(json), vision.layers),
+    ...mlp(json, vision, outputs),
+    newline: "image_newline",
+  }),
+};
+
+/**
+ * LLaVA-OneVision: LLaVA-NeXT over all rows of SigLIP's last layer, with Qwen2.
+ *
+ * @see Li et al., arXiv:2408.03326; huggingface/transformers: models/llava_onevision
+ */
+export const llavaOneVision: Composition = {
+  ...llavaNext,
+  text: "qwen2",
+  vision: "siglip_vision_model",
+  projector: (json, vision, outputs) =>
+    llavaNext.projector(
+      { vision_feature_layer: -1, vision_feature_select_strategy: "full", ...json },
+      vision,
+      outputs,
+    ),
+};
+
+function mlp(json: Json, vision: Encoder, outputs: number): Projector {
+  return {
+    reads: hiddenStates("vision_feature_layer", json["vision_feature_layer"] ?? -2, vision.layers),
     patchesOnly: selectsPatches(json),
     join: null,
     linears: [
@@ -47,11 +83,8 @@ export const llava: Composition = {
     ],
     activation: activationOf(json, "projector_hidden_act", "gelu"),
     bias: flag(json, "multimodal_projector_bias", true),
-  }),
-};
-
-function featureLayers(json: Json): unknown {
-  return json["vision_feature_layer"] ?? -2;
+    newline: null,
+  };
 }
 
 /** `default` leaves the first row out, whatever it is; `full` takes all. */

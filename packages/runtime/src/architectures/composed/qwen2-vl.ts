@@ -41,5 +41,6 @@ function merger(_json: Json, { positions, hiddenSize }: Encoder, outputs: number
     ],
     activation: "gelu",
     bias: true,
+    newline: null,
   };
 }

@@ -3,7 +3,7 @@ import { InferenceError } from "@frugal/core";
 import { gridOf } from "../../architectures/vision/vision-layout.ts";
 import type { Projector } from "../../load/vision-config.ts";
 import { activate } from "../activation.ts";
-import { project } from "../linear.ts";
+import { project, vector } from "../linear.ts";
 import { rowsOf } from "./embed-patches.ts";
 import type { EncoderParts } from "./encoder-parts.ts";
 
@@ -38,6 +38,21 @@ export function addFeatures(encoder: EncoderParts, rows: EncoderRows): void {
     width = outputs;
   }
   graph.output("features", x, "float32", ["n", tokensOf(encoder, projector), width]);
+  addNewline(encoder, projector, width);
+}
+
+/** Adds the output `newline` `[1, width of the decoder]`, where there is such a row. */
+function addNewline(
+  { graph, checkpoint }: EncoderParts,
+  { newline }: Projector,
+  width: number,
+): void {
+  if (newline === null) return;
+  const row = vector(graph, checkpoint, newline, width);
+  graph.output("newline", graph.node("Reshape", [row, graph.ints([1, width])]), "float32", [
+    1,
+    width,
+  ]);
 }
 
 /** Squares of neighbouring rows as one, row by row of the square. */
