@@ -12,6 +12,7 @@ import { measureTokenize } from "./tokenize.ts";
 import { measureVisionEncoder } from "./vision-encoder.ts";
 import { measureWeb } from "./web/measure-web.ts";
 import { measureSelectors } from "./vision-selectors.ts";
+import { measureVisionDecoder } from "./vision-decoder.ts";
 
 /** Suites by name, in the order in which they run. */
 const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
@@ -21,6 +22,7 @@ const suites: Readonly<Record<string, (effort: Effort) => Promise<Table[]>>> = {
   guesses: measureGuesses,
   prefill: measurePrefill,
   "kv-selection": measureSelection,
+  "vision-decoder": measureVisionDecoder,
   tokenize: measureTokenize,
   scanners: measureScanners,
   "vision-encoder": measureVisionEncoder,
