@@ -1,4 +1,4 @@
-import type { AttentionPolicy, LanguageModel, ScoreKind } from "@frugal/core";
+import type { AttentionPolicy, ImageEffort, LanguageModel, ScoreKind } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -56,6 +56,11 @@ export interface LoadOptions extends LayoutOptions {
    * fewer weights to hold, and to read at every step. Default true.
    */
   readonly head?: boolean;
+  /**
+   * What layers do less for rows of images (`Block.images`), plans of `@frugal/vision-tokens`; masked, so
+   * that it costs what it would without. Default: nothing.
+   */
+  readonly effort?: ImageEffort;
   /**
    * The folder holds a Kangaroo adapter of the model in this other folder, whose head it shares: a
    * model that takes the hidden states of an early exit. `quantize` means the head.

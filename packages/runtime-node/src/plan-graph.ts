@@ -36,7 +36,7 @@ export function planGraph(
   if (options.attention !== undefined) {
     throw new InferenceError("unsupported", `attention: ${options.attention.kind} on an adapter`);
   }
-  for (const name of ["layers", "scores", "head"] as const) {
+  for (const name of ["layers", "scores", "head", "effort"] as const) {
     if (options[name] === undefined) continue;
     throw new InferenceError("range", `${name}: expected none with adapterOf, got some`);
   }

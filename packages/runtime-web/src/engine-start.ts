@@ -12,6 +12,7 @@ export type EngineOptions = Pick<
   | "layers"
   | "scores"
   | "head"
+  | "effort"
   | "chunk"
 >;
 

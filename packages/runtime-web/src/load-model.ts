@@ -1,4 +1,4 @@
-import type { AttentionPolicy, LanguageModel, ScoreKind } from "@frugal/core";
+import type { AttentionPolicy, ImageEffort, LanguageModel, ScoreKind } from "@frugal/core";
 import type { LoadProgress, QuantizeOptions } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
@@ -44,6 +44,11 @@ export interface LoadOptions extends SourceOptions {
   readonly scores?: ScoreKind;
   /** False leaves out the head, of a range that only hands hidden states on. Default true. */
   readonly head?: boolean;
+  /**
+   * What layers do less for rows of images (`Block.images`), plans of `@frugal/vision-tokens`; masked, so
+   * that it costs what it would without. Default: nothing.
+   */
+  readonly effort?: ImageEffort;
   /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
   readonly chunk?: number;
   /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */

@@ -21,6 +21,7 @@ import { BlockFeedsPool } from "./sequence/block-feeds.ts";
 import { DeviceCache } from "./sequence/device-cache.ts";
 import { DeviceMemory } from "./sequence/device-memory.ts";
 import { HostCache } from "./sequence/host-cache.ts";
+import { ImageFeeds } from "./sequence/image-feeds.ts";
 import { KvStore } from "./sequence/kv-store.ts";
 import { LogitFeeds } from "./sequence/outputs.ts";
 import { ScoreReader } from "./sequence/score-reader.ts";
@@ -63,6 +64,7 @@ export function createLanguageModel(
 ): LanguageModel {
   const info = modelInfo(config, part);
   const { attention: policy, scores } = options;
+  const { effort } = part.range;
   const hasHead = part.range.head !== false;
   const capabilities: Capabilities = {
     ...everything,
@@ -106,6 +108,7 @@ export function createLanguageModel(
     }),
     logitFeeds: hasHead ? new LogitFeeds(ort, ids?.length ?? info.vocabSize) : null,
     scores: scores === undefined ? null : new ScoreReader(ort, info, scores, to - 1),
+    images: effort === undefined ? null : new ImageFeeds(ort, info, effort),
     features: config.features,
     vocabulary: ids && { ids, size: info.vocabSize },
     pause: options.pause,

@@ -1,9 +1,10 @@
 import {
   InferenceError,
   throwIfAborted,
-  type AbortLike,
   type Block,
   type Capabilities,
+  type ImageEffort,
+  type ImageRows,
   type LanguageModel,
   type Matrix,
   type ModelInfo,
@@ -11,7 +12,6 @@ import {
   type Sequence,
   type StepOptions,
   type StepOutput,
-  type Tap,
 } from "@frugal/core";
 
 import { checkOutputs, planBlock, type BlockPlan } from "./plan-block.ts";
@@ -19,6 +19,7 @@ import { ReferenceCache } from "./reference-cache.ts";
 import { type LayerRange, referenceInfo, type ReferenceConfig } from "./reference-config.ts";
 import { createNetwork, type Network } from "./reference-network.ts";
 import { randomWeights, type ReferenceWeights } from "./reference-weights.ts";
+import { nearSlots } from "./reference-effort.ts";
 import { createScores } from "./reference-scores.ts";
 import {
   applyFinalNorm,
@@ -42,6 +43,8 @@ export interface ReferenceOptions {
   readonly layers?: LayerRange;
   /** Makes what chooses the rows that layers attend to, one per sequence. Default: everything. */
   readonly attention?: () => AttentionHook;
+  /** What layers do less for images; of a whole model, whose images come in one chunk. */
+  readonly effort?: ImageEffort;
   /** What steps can report of the attention in the last layer. Default: nothing. */
   readonly scores?: ScoreKind;
 }
@@ -85,6 +88,7 @@ export function createReferenceTransformer(
       ...(options.scores === undefined ? {} : { scores: options.scores }),
     },
     chunkRows: options.chunkRows ?? 32,
+    effort: options.effort ?? null,
     disposed: false,
   };
   return {
@@ -102,12 +106,20 @@ export function createReferenceTransformer(
   };
 }
 
+/** What of a step its run depends on. */
+interface StepRun extends Pick<StepOptions, "taps" | "signal"> {
+  readonly images: readonly ImageRows[];
+  /** 1 for the slots of images, those of the block included. */
+  readonly marks: readonly number[];
+}
+
 /** What the sequences of a model share. */
 interface Model {
   readonly network: Network;
   readonly info: ModelInfo;
   readonly capabilities: Capabilities;
   readonly chunkRows: number;
+  readonly effort: ImageEffort | null;
   disposed: boolean;
 }
 
@@ -118,6 +130,8 @@ class ReferenceSequence implements Sequence {
   readonly #cache: ReferenceCache;
   readonly #book: SlotBook;
   readonly #hook: AttentionHook | null;
+  /** 1 for the slots of images. */
+  #images: number[] = [];
   #disposed = false;
 
   constructor(model: Model, cache: ReferenceCache, book: SlotBook, hook: AttentionHook | null) {
@@ -146,7 +160,12 @@ class ReferenceSequence implements Sequence {
       wanted &&
       createScores(this.capabilities.scores!, wanted, this.length + plan.rows, this.info.heads);
     const onScores = scores?.listen;
-    const tapped = await this.#run(hidden, plan, options.taps ?? [], options.signal, onScores);
+    const marks = [...this.#images, ...Array<number>(plan.rows).fill(0)];
+    for (const { from, to } of block.images ?? []) {
+      marks.fill(1, this.length + from, this.length + to);
+    }
+    const run = { ...options, images: block.images ?? [], marks };
+    const tapped = await this.#run(hidden, plan, run, onScores);
     const taps = options.tapRows === "last" ? tapped.map(lastRow) : tapped;
     const [first, end] = wantedRows(options.logits, plan.rows);
     const rows = hidden.subarray(first * this.info.hiddenSize, end * this.info.hiddenSize);
@@ -154,6 +173,7 @@ class ReferenceSequence implements Sequence {
     const full: Matrix = { data, rows: end - first, cols: this.info.vocabSize };
     // Nothing was visible until here: slots beyond `length` do not exist.
     this.#book.append(plan);
+    this.#images = marks;
     const runMs = performance.now() - started;
     const logits = selectLogits(full, options.logits);
     return { ...logits, taps, runMs, ...(scores && { scores: scores.matrix }) };
@@ -164,12 +184,16 @@ class ReferenceSequence implements Sequence {
     this.#book.keep(positions);
     this.#cache.gather(positions);
     this.#hook?.keep(positions);
+    this.#images = Array.from(positions, (slot) => this.#images[slot]!);
   }
 
   async fork(): Promise<Sequence> {
     this.#requireLive();
     const hook = this.#hook?.fork() ?? null;
-    return new ReferenceSequence(this.#model, this.#cache.clone(), this.#book.clone(), hook);
+    const [cache, book] = [this.#cache.clone(), this.#book.clone()];
+    const copy = new ReferenceSequence(this.#model, cache, book, hook);
+    copy.#images = [...this.#images];
+    return copy;
   }
 
   async dispose(): Promise<void> {
@@ -180,11 +204,10 @@ class ReferenceSequence implements Sequence {
   async #run(
     hidden: Float64Array,
     plan: BlockPlan,
-    taps: readonly Tap[],
-    signal: AbortLike | undefined,
+    { taps = [], signal, images, marks }: StepRun,
     onScores?: AttentionListener,
   ): Promise<Matrix[]> {
-    const { network, chunkRows } = this.#model;
+    const { network, chunkRows, effort } = this.#model;
     const d = this.info.hiddenSize;
     const start = this.length;
     const positions = [...this.#book.positions, ...plan.positions];
@@ -202,8 +225,13 @@ class ReferenceSequence implements Sequence {
         rows: end - first,
         slot: start + first,
         positions,
-        visible: visibleSlots(this.#book, plan.parents, first, end),
+        visible: visibleSlots(this.#book, plan.parents, first, end).map((visible, r) =>
+          effort?.reach === undefined
+            ? visible
+            : nearSlots(visible, first + r, start, images, effort.reach),
+        ),
         hook: this.#hook,
+        effort: effort && { effort, images: marks, blockRows: plan.rows },
         ...(onScores && {
           onScores: (row, ...rest) => onScores(first + row, ...rest),
         }),

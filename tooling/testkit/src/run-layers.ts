@@ -1,4 +1,5 @@
 import type { ReferenceCache } from "./reference-cache.ts";
+import { type ChunkEffort, isBlind, skips } from "./reference-effort.ts";
 import type { Linear, Network } from "./reference-network.ts";
 
 /** What one layer attends with; `LayerView` of `@frugal/kv-cache`. */
@@ -36,6 +37,8 @@ export interface Chunk {
   readonly visible: readonly Int32Array[];
   /** Narrows what is visible, layer by layer. */
   readonly hook: AttentionHook | null;
+  /** What layers do less for images. */
+  readonly effort: ChunkEffort | null;
   /** Told of every row and head of the last layer. */
   readonly onScores?: AttentionListener;
 }
@@ -69,15 +72,27 @@ export function runLayers(
     const normed = rmsNorm(hidden, rows, layer.inputNorm, config.normEpsilon);
     cache.keys[index]!.set(applyLinear(normed, rows, layer.k), slot * width);
     cache.values[index]!.set(applyLinear(normed, rows, layer.v), slot * width);
+    for (let r = 0; r < rows; r++) {
+      if (!skips(chunk.effort, index, "block", slot + r)) continue;
+      for (const store of [cache.keys, cache.values]) {
+        const before = store[index - 1]!.subarray((slot + r) * width, (slot + r + 1) * width);
+        store[index]!.set(before, (slot + r) * width);
+      }
+    }
     const queries = applyLinear(normed, rows, layer.q);
     const mixed = attend(network, index, queries, cache, chunk);
-    add(hidden, applyLinear(mixed, rows, layer.o));
+    add(hidden, spare(applyLinear(mixed, rows, layer.o), chunk, index, "attention"));
 
     const normedAgain = rmsNorm(hidden, rows, layer.postNorm, config.normEpsilon);
     const gate = applyLinear(normedAgain, rows, layer.gate);
     const up = applyLinear(normedAgain, rows, layer.up);
     for (let i = 0; i < gate.length; i++) gate[i] = (gate[i]! / (1 + Math.exp(-gate[i]!))) * up[i]!;
-    add(hidden, applyLinear(gate, rows, layer.down));
+    const used = chunk.effort?.effort.channels?.[index] ?? config.intermediateSize;
+    for (let r = 0; r < rows; r++) {
+      if (chunk.effort?.images[slot + r] !== 1) continue;
+      gate.fill(0, r * config.intermediateSize + used, (r + 1) * config.intermediateSize);
+    }
+    add(hidden, spare(applyLinear(gate, rows, layer.down), chunk, index, "mlp"));
   }
   onLayer(layers.length, hidden);
 }
@@ -123,6 +138,9 @@ function attend(
         scores[j] = score * scale;
       }
       const weights = hook?.weigh?.(scores, slots) ?? softmax(scores);
+      const blind = isBlind(chunk.effort, layer, h);
+      if (blind && chunk.effort!.images[chunk.slot + r] === 1) continue;
+      if (blind) slots.forEach((slot, j) => (weights[j]! *= 1 - chunk.effort!.images[slot]!));
       if (layer === network.layers.length - 1) chunk.onScores?.(r, h, slots, scores, weights);
       for (let j = 0; j < slots.length; j++) {
         const value = (slots[j]! * kvHeads + kvHead) * headDim;
@@ -131,6 +149,20 @@ function attend(
     }
   }
   return out;
+}
+
+/** What a sublayer adds, without the rows that skip it. In place. */
+function spare(
+  update: Float64Array,
+  { rows, slot, effort }: Chunk,
+  layer: number,
+  part: "attention" | "mlp",
+): Float64Array {
+  const width = update.length / rows;
+  for (let r = 0; r < rows; r++) {
+    if (skips(effort, layer, part, slot + r)) update.fill(0, r * width, (r + 1) * width);
+  }
+  return update;
 }
 
 /** Rotates the queries in place; returns all rotated keys, `[kvHeads, slots, headDim]`. */

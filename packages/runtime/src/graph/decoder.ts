@@ -1,4 +1,4 @@
-import { InferenceError } from "@frugal/core";
+import { type ImageEffort, InferenceError } from "@frugal/core";
 
 import {
   layerProjections,
@@ -14,6 +14,7 @@ import type { AttentionProfile, LayerAttention } from "./attention/attention-pro
 import { type Entry, joinFeatures } from "./features.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import { project, splitColumns } from "./linear.ts";
+import { type LoweredEffort, lowerEffort } from "./lower-effort.ts";
 import { addLogits } from "./logits.ts";
 import type { OperatorSet } from "./product.ts";
 import { normalize, normalizeStream, type Stream } from "./norm.ts";
@@ -24,6 +25,8 @@ export interface LayerRange {
   readonly to: number;
   /** False: without the head, for what only hands hidden states on. */
   readonly head?: boolean;
+  /** What the layers do less for rows of images; the profile is then segmented attention. */
+  readonly effort?: ImageEffort;
 }
 
 /** What the parts of a decoder are built with. */
@@ -31,6 +34,7 @@ interface Decoder {
   readonly graph: GraphBuilder;
   readonly config: ModelConfig;
   readonly checkpoint: Checkpoint;
+  readonly effort: LoweredEffort | null;
 }
 
 /**
@@ -63,10 +67,12 @@ export function buildDecoder(
 ): Uint8Array {
   checkRange(range, config.layers);
   const graph = new GraphBuilder(operators);
-  const decoder: Decoder = { graph, config, checkpoint };
+  const effort =
+    range.effort === undefined ? null : lowerEffort(graph, config, range.effort, range.from);
+  const decoder: Decoder = { graph, config, checkpoint, effort };
   const { hidden, beside } = range.from === 0 ? embed(decoder) : takeHidden(decoder);
   let stream: Stream = { hidden, update: null };
-  const attention = profile(graph, config);
+  const attention = effort?.attention ?? profile(graph, config);
   const rows = [1, "s", config.hiddenSize];
   for (let layer = range.from; layer < range.to; layer++) {
     const { input, output } = graph.scope(`layer.${layer}`, () =>
@@ -155,7 +161,7 @@ function addLayer(
   stream: Stream,
   beside: string | null,
 ): { readonly input: string; readonly output: Stream } {
-  const { graph, config, checkpoint } = decoder;
+  const { graph, config, checkpoint, effort } = decoder;
   const prefix = `${config.names.layers}.${layer}`;
   const { beforeAttention, afterAttention, beforeMlp, afterMlp, queryNorm, keyNorm } =
     config.names.layer;
@@ -178,16 +184,19 @@ function addLayer(
   });
   const [mixed] = project(graph, checkpoint, attended, [projections.attentionOutput]);
 
+  const attendedTo = afterSublayer(decoder, named(afterAttention), mixed!);
   const middle = readStream(decoder, named(beforeMlp), {
     hidden: before.sum,
-    update: afterSublayer(decoder, named(afterAttention), mixed!),
+    update: effort?.update(layer, "attention", attendedTo) ?? attendedTo,
   });
   const [gate, up] = projectTo(decoder, middle.normalized, projections.up, upWidths(config));
   const activated = activate(graph, config.activation, gate!);
   const gated = config.gated ? graph.node("Mul", [activated, up!]) : activated;
-  const [down] = project(graph, checkpoint, gated, [projections.down]);
+  const spared = effort?.gate(layer, gated) ?? gated;
+  const [down] = project(graph, checkpoint, spared, [projections.down]);
   const update = afterSublayer(decoder, named(afterMlp), down!);
-  return { input: before.sum, output: { hidden: middle.sum, update } };
+  const added = effort?.update(layer, "mlp", update) ?? update;
+  return { input: before.sum, output: { hidden: middle.sum, update: added } };
 }
 
 /** The stream's sum, and what the next sublayer reads of it: normalized where there is a norm. */

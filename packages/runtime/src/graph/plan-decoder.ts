@@ -1,4 +1,9 @@
-import { type AttentionPolicy, InferenceError, type ScoreKind } from "@frugal/core";
+import {
+  type AttentionPolicy,
+  type ImageEffort,
+  InferenceError,
+  type ScoreKind,
+} from "@frugal/core";
 
 import { layersOf, type ModelPart } from "../architectures/model-part.ts";
 import type { ModelConfig } from "../load/model-config.ts";
@@ -10,6 +15,7 @@ import {
   segmentedAttention,
   selectiveAttention,
 } from "./attention/segmented.ts";
+import { checkEffort } from "./check-effort.ts";
 import { buildDecoder } from "./decoder.ts";
 import { buildMoveRows } from "./move-rows.ts";
 
@@ -23,6 +29,8 @@ export interface DecoderOptions {
   readonly scores?: ScoreKind;
   /** False leaves out the head, of a range whose logits nobody asks for. */
   readonly head?: boolean;
+  /** What the layers do less for rows of images. */
+  readonly effort?: ImageEffort;
   /** Whether outputs can stay on the device, and be written in place; then the cache does. */
   readonly keepsOutputs?: boolean;
 }
@@ -49,8 +57,10 @@ export function planDecoder(
   checkpoint: Checkpoint,
   options: DecoderOptions,
 ): DecoderPlan {
-  const { layers = [0], head = true } = options;
-  const part = layersOf({ ...rangeOf(layers, config.layers), head });
+  const { layers = [0], head = true, effort } = options;
+  if (effort !== undefined) checkEffort(effort, config, options);
+  const range = { ...rangeOf(layers, config.layers), head, ...(effort && { effort }) };
+  const part = layersOf(range);
   const operators = options.device === "webgpu" ? "portable" : "cpu";
   const profile = profileOf(options, part);
   const graph = buildDecoder(config, checkpoint, profile, part.range, operators);
@@ -75,7 +85,7 @@ function profileOf(
   }
   if (attention === undefined) {
     if (scores !== undefined) return reportingAttention(scores, range.to - 1);
-    return keepsOutputs ? sharedAttention : segmentedAttention;
+    return keepsOutputs && range.effort === undefined ? sharedAttention : segmentedAttention;
   }
   if (scores !== undefined) {
     throw new InferenceError("unsupported", `attention: ${attention.kind} beside scores`);

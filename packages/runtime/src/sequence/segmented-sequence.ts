@@ -17,6 +17,7 @@ import { type BlockFeedsPool, fillBlock } from "./block-feeds.ts";
 import { checkSlots } from "./check-slots.ts";
 import { checkFeatures, featureFeeds } from "./feature-feeds.ts";
 import type { HostCache } from "./host-cache.ts";
+import { type ImageFeeds, ImageSlots, markImages, maskNeighbors } from "./image-feeds.ts";
 import type { KeyFrequencies } from "./kv-store.ts";
 import { growTree, keepOfTree, type OpenTree } from "./open-tree.ts";
 import type { PolicyState } from "./policies/policy-state.ts";
@@ -44,6 +45,8 @@ export interface SequenceContext extends CacheContext {
   readonly logitFeeds: LogitFeeds | null;
   /** Null where the graph does not report how it attends. */
   readonly scores: ScoreReader | null;
+  /** Null where layers do as much for images as for text. */
+  readonly images: ImageFeeds | null;
   /** How another model's states are read, of a draft head. */
   readonly features: FeatureConfig | undefined;
   /** What the logits are for, where not for every id. */
@@ -63,6 +66,7 @@ export class SegmentedSequence implements Sequence {
   readonly #relative: boolean;
   readonly #cache: SequenceCache;
   readonly #policy: PolicyState | null;
+  #images = new ImageSlots();
   /** Branches in the cache; the next block must say where its rows belong. */
   #open: OpenTree | null = null;
   #busy = false;
@@ -119,6 +123,7 @@ export class SegmentedSequence implements Sequence {
     } catch (error) {
       const kept = Math.min(start, this.#cache.length);
       this.#cache.truncate(kept);
+      this.#images.truncate(kept);
       this.#policy?.keep(kept, kept);
       throw error;
     } finally {
@@ -137,6 +142,7 @@ export class SegmentedSequence implements Sequence {
     } finally {
       this.#settle();
     }
+    if (this.#context.images !== null) this.#images.keep(positions);
     if (this.#open !== null) this.#open = keepOfTree(this.#open, positions);
   }
 
@@ -145,6 +151,7 @@ export class SegmentedSequence implements Sequence {
     const policy = this.#policy?.fork() ?? null;
     const copy = new SegmentedSequence(this.#context, this.#relative, this.#cache.fork(), policy);
     copy.#open = this.#open;
+    copy.#images = this.#images.fork();
     return copy;
   }
 
@@ -184,10 +191,18 @@ export class SegmentedSequence implements Sequence {
     tree: OpenTree | null,
     options: StepOptions,
   ): Promise<StepOutput> {
-    return runChunks(block, places.highs.length, options, {
-      chunkRows: () => this.#chunkRows(),
+    const rows = places.highs.length;
+    const effort = this.#context.images?.effort;
+    const images = effort && markImages(block, rows, effort);
+    // Rows that see later ones have to come with them.
+    const isWhole = effort?.reach !== undefined && block.images !== undefined;
+    return runChunks(block, rows, options, {
+      chunkRows: () => (isWhole ? rows : this.#chunkRows()),
       pause: () => this.#context.pause(),
-      run: (part, from, to, own) => this.#runChunk(part, slicePlaces(places, from, to), own, tree),
+      run: (part, from, to, own) => {
+        const flags = images?.subarray(from, to);
+        return this.#runChunk(part, slicePlaces(places, from, to), own, tree, flags, rows);
+      },
       joinScores: (parts) => this.#context.scores!.join(parts),
     });
   }
@@ -197,8 +212,10 @@ export class SegmentedSequence implements Sequence {
     { highs, lows, triples }: RowPositions,
     { logits: wanted, taps = [], tapRows = "all", attention, scores = noRows }: StepOptions,
     tree: OpenTree | null,
+    flags: Uint8Array | undefined,
+    blockRows: number,
   ): Promise<StepOutput> {
-    const { feeds: pool, logitFeeds, firstLayer, scores: reader } = this.#context;
+    const { feeds: pool, logitFeeds, firstLayer, scores: reader, images } = this.#context;
     const rows = highs.length;
     const feeds =
       block.tokens === undefined
@@ -206,6 +223,8 @@ export class SegmentedSequence implements Sequence {
         : pool.forTokens(rows);
     if (block.tokens !== undefined) feeds.ids.set(block.tokens);
     fillBlock(feeds, block.parents, highs, triples);
+    const reach = images?.effort.reach;
+    if (reach !== undefined) maskNeighbors(feeds, block.images ?? [], rows, reach);
 
     const full = attention === "full" || this.#open !== null;
     // Policies read rows: a model that has one keeps its cache on the host.
@@ -224,6 +243,7 @@ export class SegmentedSequence implements Sequence {
         feeds.tensors,
         logitFeeds?.for(wanted, rows),
         reader?.for(scores),
+        flags && images?.for(flags, blockRows, this.#images, this.#cache.capacity),
         this.#featureFeeds(block),
         policy?.tensors,
       ),
@@ -233,6 +253,7 @@ export class SegmentedSequence implements Sequence {
     if (block.tokens !== undefined) pool.giveBack(feeds);
     const { length, capacity } = this.#cache;
     this.#cache.finish(outputs, newRows);
+    if (flags !== undefined) this.#images.append(flags);
     const step = readStep(outputs, wanted, hidden, tapRows, milliseconds, this.#context.vocabulary);
     const output =
       scores.length === 0

@@ -45,10 +45,16 @@ export function reportingAttention(kind: ScoreKind, layer: number): AttentionPro
   return (graph, config) => addSegmented(graph, config, reportScores(graph, config, kind, layer));
 }
 
-function addSegmented(
+/**
+ * Adds the inputs of segmented attention.
+ *
+ * @param cached what a layer caches, and attends to, of its new keys or values `[kvHeads, 1, s, headDim]`
+ */
+export function addSegmented(
   graph: GraphBuilder,
   config: ModelConfig,
   attend: SegmentAttention,
+  cached: (layer: number, side: "key" | "value", rows: string) => string = (_, __, rows) => rows,
 ): LayerAttention {
   const { heads, kvHeads, headDim, attentionScale, attentionCap } = config;
   const kinds = config.attentionKinds.map(({ rotary }, kind) => ({
@@ -62,8 +68,9 @@ function addSegmented(
     const { rotary, pastBias, blockBias, lengths } = kinds[config.layerKinds[layer]!]!;
     const pastKey = graph.input(`past.${layer}.key`, "float32", cache);
     const pastValue = graph.input(`past.${layer}.value`, "float32", cache);
-    const newKey = toHeads(graph, rotate(graph, key, kvHeads, rotary), kvHeads, headDim);
-    const newValue = toHeads(graph, value, kvHeads, headDim);
+    const rotated = toHeads(graph, rotate(graph, key, kvHeads, rotary), kvHeads, headDim);
+    const newKey = cached(layer, "key", rotated);
+    const newValue = cached(layer, "value", toHeads(graph, value, kvHeads, headDim));
     graph.output(`new.${layer}.key`, newKey, "float32", rows);
     graph.output(`new.${layer}.value`, newValue, "float32", rows);
 

@@ -48,14 +48,18 @@ export interface Attended {
   readonly weights: string;
 }
 
-/** The same, with what leads there. */
-export function attendWithScores(graph: GraphBuilder, segments: LayerSegments): Attended {
+/** The same, with what leads there, and with weights that are changed before they are used. */
+export function attendWithScores(
+  graph: GraphBuilder,
+  segments: LayerSegments,
+  change: (weights: string) => string = (weights) => weights,
+): Attended {
   const { past, block, lengths } = segments;
   const axis = { axis: { int: 3 } };
   const pastScores = maskedScores(graph, segments, past);
   const blockScores = maskedScores(graph, segments, block);
   const scores = graph.node("Concat", [pastScores, blockScores], axis);
-  const weights = graph.node("Softmax", [scores], axis);
+  const weights = change(graph.node("Softmax", [scores], axis));
   const [ofPast, ofBlock] = graph.nodes("Split", [weights, lengths], 2, axis);
   const attended = graph.node("Add", [
     graph.node("MatMul", [ofPast!, past.value]),
