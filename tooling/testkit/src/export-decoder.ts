@@ -21,6 +21,8 @@ export interface ExportStyle extends WeightStyle {
   readonly split?: boolean;
   /** How many of the last rows get logits is an input. */
   readonly logitCount?: boolean;
+  /** Logits of the last row alone, as `prune_lm_head` of onnxruntime-genai's builder makes them. */
+  readonly lastOnly?: boolean;
   /** Sums and the norms behind them are one operator, as the builder of onnxruntime-genai has it. */
   readonly fusedNorms?: boolean;
   /**
@@ -181,6 +183,9 @@ class Exporter {
   /** The last `num_logits_to_keep` rows; all for 0. */
   #lastRows(hidden: string): string {
     const graph = this.#graph;
+    if (this.#style.lastOnly === true) {
+      return graph.node("Slice", [hidden, ...[-1, 2 ** 40, 1].map((value) => graph.ints([value]))]);
+    }
     if (this.#style.logitCount !== true) return hidden;
     const count = graph.input("num_logits_to_keep", "int64", []);
     // -0 is the beginning.

@@ -48,7 +48,8 @@ type Meta = InferenceSession.TensorValueMetadata;
  *
  * @param rename gives the usual name of an input or output that a configuration renames
  * @throws {@link InferenceError} `unsupported` naming what is missing, or the input that nothing is
- *   known of: a recurrent state, for one, which cannot be rolled back.
+ *   known of: a recurrent state, for one, which cannot be rolled back; `format` for a cache that no
+ *   memory holds.
  */
 export function decoderSignature(
   inputs: readonly InferenceSession.ValueMetadata[],
@@ -110,6 +111,9 @@ function byName(
   return tensors;
 }
 
+/** Values of a cached row, of all heads: a thousand times those of the largest models. */
+const largestRow = 2 ** 24;
+
 /** `past_key_values.{l}.key`, `past.{l}.value`, `past_{l}`, with an output `present...`. */
 function cachePort(name: string, meta: Meta, outputs: Map<string, Meta>): CachePort | null {
   const match = /^past(?:_key_values)?[._](\d+)(?:[._](key|value))?$/.exec(name);
@@ -121,6 +125,11 @@ function cachePort(name: string, meta: Meta, outputs: Map<string, Meta>): CacheP
   const before = shape.slice(0, -2).map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
   const width = known(shape.at(-1));
   if (shape.length < 4 || width === null) throw refuse(`${name} of shape [${shape.join(", ")}]`);
+  const row = before.reduce((product, dim) => product * dim, width);
+  if (row > largestRow) {
+    const message = `graph: expected at most ${largestRow} values per row of ${name}, got ${row}`;
+    throw new InferenceError("format", message);
+  }
   const side = (match[2] ?? null) as CachePort["side"];
   const { type } = port(meta, ["float32", "float16"])!;
   return {
