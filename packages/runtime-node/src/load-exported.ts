@@ -104,15 +104,15 @@ async function openDecoder(
   const data = await locateData(dirname(path), locations);
   const moved =
     locations.size === 0 ? bytes : relocateWeights(bytes, (name) => data.names.get(name)!);
-  const top = opset >= leastOpset;
-  const stream = top
-    ? streamOf(() => findResidualStream(nodes, signature))
-    : `graph: expected opset ${leastOpset} or later, found ${opset}`;
   const { vocabSize, hiddenSize } = facts.info;
+  const top = opset >= leastOpset.top;
+  const stream =
+    opset >= leastOpset.taps
+      ? streamOf(() => findResidualStream(nodes, signature))
+      : `graph: expected opset ${leastOpset.taps} or later, found ${opset}`;
   const found = typeof stream === "string" ? null : stream;
-  const edited = top
-    ? addOutputs(moved, signature, { vocabSize, hiddenSize, stream: found })
-    : moved;
+  const added = { vocabSize: top ? vocabSize : null, hiddenSize, stream: found };
+  const edited = addOutputs(moved, signature, added);
   const options = { device, threads: threads ?? threadsFor(weights) };
   const graph: ExportedGraph = {
     signature,

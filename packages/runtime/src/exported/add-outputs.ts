@@ -4,13 +4,13 @@ import { addReducedLogits } from "./reduced-logits.ts";
 import type { ResidualStream } from "./residual-stream.ts";
 import { addTaps } from "./taps.ts";
 
-/** The operators that are used mean the same from this version of ai.onnx on. */
-export const leastOpset = 13;
+/** From these versions of ai.onnx on the operators that are used mean the same. */
+export const leastOpset = { top: 13, taps: 7 } as const;
 
 /** What {@link addOutputs} adds to a model. */
 export interface Additions {
-  /** Columns of the logits. */
-  readonly vocabSize: number;
+  /** Columns of the logits; null to add no reduction of them. */
+  readonly vocabSize: number | null;
   readonly hiddenSize: number;
   /** Where its hidden states are; null to add none. */
   readonly stream: ResidualStream | null;
@@ -30,7 +30,7 @@ export function addOutputs(
 ): Uint8Array {
   const graph = new GraphBuilder();
   graph.scope("frugal", () => {
-    addReducedLogits(graph, signature, vocabSize);
+    if (vocabSize !== null) addReducedLogits(graph, signature, vocabSize);
     if (stream !== null) addTaps(graph, stream, hiddenSize);
   });
   const addition = graph.finishPart();

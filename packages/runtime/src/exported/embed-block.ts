@@ -1,4 +1,4 @@
-import type { Block, Matrix } from "@frugal/core";
+import { type Block, InferenceError, type Matrix } from "@frugal/core";
 
 import type { InferenceSession, Ort, Tensor } from "../onnx/ort.ts";
 import { floatTensor } from "../onnx/typed-tensor.ts";
@@ -53,5 +53,10 @@ async function lookUp(
   }
   const [output] = session.outputNames;
   const { outputs } = await run(session, feeds, [output!]);
-  return matrixOf(outputs[output!]!);
+  const rows = matrixOf(outputs[output!]!);
+  if (rows.rows === tokens.length) return rows;
+  throw new InferenceError(
+    "unsupported",
+    `embedding graph: expected ${tokens.length} rows of ${output}, found ${rows.rows}`,
+  );
 }

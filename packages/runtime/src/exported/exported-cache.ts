@@ -20,7 +20,11 @@ export interface ExportedCache {
   feeds(ort: Ort): Record<string, Tensor>;
   /** The outputs that hold the rows after a step, and where they are to be written, if anywhere. */
   fetches(ort: Ort): Record<string, Tensor | null>;
-  /** Takes over what a step made of rows at these places. */
+  /**
+   * Takes over what a step made of rows at these places.
+   *
+   * @throws {@link InferenceError} `unsupported` if the graph did not return its cache grown by them.
+   */
   append(outputs: Record<string, Tensor>, places: RowPositions): ExportedCache;
   /**
    * The rows of the given slots. With `frequencies`, by layer, keys are rotated to the positions of

@@ -112,7 +112,8 @@ function capabilitiesOf(
   const positions = signature.positions !== null;
   const tree = signature.bias !== null && positions;
   return {
-    tokens: signature.ids !== null || embedding !== null,
+    // Some graphs take both; then it is the embeddings that they go by.
+    tokens: signature.embeddings === null || embedding !== null,
     tree,
     openTree: tree,
     embeddings: signature.embeddings !== null,

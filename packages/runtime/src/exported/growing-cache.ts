@@ -1,3 +1,5 @@
+import { InferenceError } from "@frugal/core";
+
 import type { Ort, Tensor } from "../onnx/ort.ts";
 import { floatData, type FloatData, floatTensor } from "../onnx/typed-tensor.ts";
 import { checkSlots } from "../sequence/check-slots.ts";
@@ -67,7 +69,14 @@ export class GrowingCache implements ExportedCache {
   }
 
   append(outputs: Record<string, Tensor>, { highs, lows }: RowPositions): GrowingCache {
-    const data = this.ports.map(({ present }) => floatData(outputs[present]!));
+    const total = this.length + highs.length;
+    const data = this.ports.map(({ present, before, width }) => {
+      const expected = [...before, total, width].join(", ");
+      const found = outputs[present]!.dims.join(", ");
+      if (found === expected) return floatData(outputs[present]!);
+      const message = `${present}: expected [${expected}], found [${found}]`;
+      throw new InferenceError("unsupported", message);
+    });
     return new GrowingCache(this.ports, data, {
       highs: joined(this.#spans.highs, highs),
       lows: joined(this.#spans.lows, lows ?? highs),
