@@ -13,7 +13,11 @@ import { loadReferenceWeights } from "@frugal/testkit/reference-weights";
 
 import type { ExportKind } from "./page/transformers-worker.ts";
 
-const attentions = { optimum: "concat", grouped: "grouped" } as const;
+/** As optimum exports a model, and as the builder of onnxruntime-genai does. */
+const styles = {
+  optimum: { attention: "concat" },
+  grouped: { attention: "grouped", fusedNorms: true },
+} as const;
 
 /**
  * Writes the model of a folder as ONNX graphs in the layout that transformers.js reads, in float32
@@ -25,7 +29,7 @@ export async function writeExports(folder: string, target: string, name: string)
   const bytes = await readFile(join(folder, "model.safetensors"));
   const { config, tensors } = loadReferenceWeights(json, bytes);
   const weights = { fp32: undefined, q4: await quantize(folder) };
-  for (const kind of Object.keys(attentions) as ExportKind[]) {
+  for (const kind of Object.keys(styles) as ExportKind[]) {
     const home = join(target, kind, name);
     await mkdir(join(home, "onnx"), { recursive: true });
     // Nothing ends a text before its length: no id does.
@@ -34,10 +38,10 @@ export async function writeExports(folder: string, target: string, name: string)
     for (const [type, blocks] of Object.entries(weights)) {
       const stem = type === "fp32" ? "model" : `model_${type}`;
       const dataFile = `${stem}.onnx_data`;
-      const style = { attention: attentions[kind], dataFile, ...(blocks && { blocks }) };
+      const style = { ...styles[kind], dataFile, ...(blocks && { blocks }) };
       const { decoder, files } = exportDecoder(config, tensors, style);
       await writeFile(join(home, "onnx", `${stem}.onnx`), decoder);
-      for (const { name: file, data } of files) await writeFile(join(home, "onnx", file), data);
+      for (const file of files) await writeFile(join(home, "onnx", file.name), file.data);
     }
   }
 }
