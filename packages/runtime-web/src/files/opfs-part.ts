@@ -78,8 +78,11 @@ function syncPart(file: SyncHandle, guard: Guard): OpenPart {
     truncate: (size) => guard(() => file.truncate(size)),
     close: () =>
       guard(() => {
-        file.flush();
-        file.close();
+        try {
+          file.flush();
+        } finally {
+          file.close();
+        }
       }),
   };
 }
@@ -93,10 +96,13 @@ export async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise
     return;
   }
   const file = await (handle as Required<FileHandle>).createSyncAccessHandle();
-  file.truncate(0);
-  writeAll(file, bytes, 0);
-  file.flush();
-  file.close();
+  try {
+    file.truncate(0);
+    writeAll(file, bytes, 0);
+    file.flush();
+  } finally {
+    file.close();
+  }
 }
 
 /** Browsers say in two ways that there is no room: with an error, and with fewer bytes. */
