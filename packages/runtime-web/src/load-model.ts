@@ -5,9 +5,10 @@ import type { Device } from "./devices.ts";
 import { addressOf, type ModelSource, type SourceOptions } from "./files/model-source.ts";
 import { baseUrl } from "./files/open-files.ts";
 import { loadInWorker } from "./load-in-worker.ts";
+import { type OrtLocation, ortScripts } from "./ort-scripts.ts";
 
 /** How {@link loadModel} loads and runs a model. */
-export interface LoadOptions extends SourceOptions {
+export interface LoadOptions extends SourceOptions, OrtLocation {
   /**
    * Where the graph runs; default `"wasm"`. On `"webgpu"` the cache stays in JavaScript memory and is
    * sent to the device with every step.
@@ -54,13 +55,6 @@ export interface LoadOptions extends SourceOptions {
   /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */
   readonly inline?: boolean;
   /**
-   * URL of ONNX Runtime's script, `ort.wasm.bundle.min.mjs` or `ort.webgpu.bundle.min.mjs`, for
-   * pages without a bundler; its `.wasm` file lies beside it. Default: what the bundler finds.
-   */
-  readonly ort?: string | URL;
-  /** Folder of ONNX Runtime's `.wasm` file, where it does not lie beside the script. */
-  readonly wasmFolder?: string | URL;
-  /**
    * Asks the browser to keep what this origin stores when space runs out, as far as it grants that;
    * some browsers ask the user. Default false.
    */
@@ -77,6 +71,8 @@ export interface LoadOptions extends SourceOptions {
  * memory and refers to the weights as they were fetched; nothing is converted.
  *
  * The engine runs in a worker of its own, so that the page stays responsive. `dispose` ends it.
+ *
+ * Downloads are checked, and kept as {@link SourceOptions} say; see `listCachedModels`.
  *
  * Memory: the weights as stored, widened to float32 or quantized, in the engine; while loading, the
  * files too.
@@ -95,25 +91,23 @@ export async function loadModel(
     onProgress = () => {},
     onHint,
     signal,
-    ...rest
+    ort: _ort,
+    wasmFolder: _wasmFolder,
+    hub: _hub,
+    cache: _cache,
+    ...engine
   } = options;
   signal?.throwIfAborted();
   const address = addressOf(source, baseUrl(), options);
   if (persist && "cache" in address && address.cache !== "none") void askToPersist(onHint);
-  const onWasm = rest.device !== "webgpu";
-  if (onWasm && rest.threads !== 1 && !globalThis.crossOriginIsolated) {
+  const onWasm = engine.device !== "webgpu";
+  if (onWasm && engine.threads !== 1 && !globalThis.crossOriginIsolated) {
     onHint?.(
       "WebAssembly runs on one thread: serve the page with Cross-Origin-Opener-Policy: same-origin " +
         "and Cross-Origin-Embedder-Policy: require-corp for more",
     );
   }
-  const { ort, wasmFolder, hub: _hub, cache: _cache, ...engine } = rest;
-  const absolute = (url: string | URL | undefined) => url && new URL(url, baseUrl()).href;
-  const start = {
-    address,
-    engine,
-    scripts: { ort: absolute(ort) ?? null, wasmFolder: absolute(wasmFolder) ?? null },
-  };
+  const start = { address, engine, scripts: ortScripts(options) };
   if (!inline) return loadInWorker(start, onProgress, signal);
   // Apart, so that pages whose engine is in a worker do not download it twice.
   const { loadOnPage } = await import("./load-on-page.ts");

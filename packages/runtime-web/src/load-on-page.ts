@@ -2,7 +2,7 @@ import { InferenceError, type LanguageModel } from "@frugal/core";
 import type { LoadProgress } from "@frugal/runtime";
 
 import type { Device } from "./devices.ts";
-import type { EngineStart } from "./engine-start.ts";
+import type { EngineStart, OrtScripts } from "./engine-start.ts";
 import { loadEngine } from "./load-engine.ts";
 import { importOrtFrom, type OrtWeb } from "./ort-web.ts";
 
@@ -12,12 +12,16 @@ export async function loadOnPage(
   onProgress: (progress: LoadProgress) => void,
   signal?: AbortSignal,
 ): Promise<LanguageModel> {
-  const { ort: url } = start.scripts;
-  const ort = await (url === null ? importOrt(start.engine.device) : importOrtFrom(url));
+  const ort = await importOrt(start.scripts, start.engine.device);
   return loadEngine(ort, start, onProgress, signal);
 }
 
-async function importOrt(device: Device = "wasm"): Promise<OrtWeb> {
+/** ONNX Runtime, for the page's own thread. */
+export async function importOrt(
+  { ort: url }: OrtScripts,
+  device: Device = "wasm",
+): Promise<OrtWeb> {
+  if (url !== null) return importOrtFrom(url);
   try {
     if (device === "webgpu") return await import("onnxruntime-web/webgpu");
     return await import("onnxruntime-web/wasm");

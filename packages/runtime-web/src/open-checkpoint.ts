@@ -10,7 +10,6 @@ import {
   readModelFolder,
   readSafetensors,
   repackCheckpoint,
-  type WeightMap,
 } from "@frugal/runtime";
 
 import type { EngineOptions } from "./engine-start.ts";
@@ -60,7 +59,8 @@ export async function openCheckpoint(
   }
   if (quantize === "none") {
     const checkpoint = { weights, quantization: null };
-    return { config, checkpoint, files: await readWeights(files, weights) };
+    const shards = new Set([...weights.values()].map(({ location }) => location));
+    return { config, checkpoint, files: await readShards(files, shards) };
   }
   const options = quantizeOptions(quantize);
   return inBlocks(options.blockSize ?? 32, ({ read, write, onProgress: report }) =>
@@ -89,9 +89,17 @@ async function openBlocks(
   };
 }
 
-async function readWeights(files: WholeFiles, weights: WeightMap): Promise<readonly WeightFile[]> {
+/**
+ * Files as a whole, for a graph that refers to them.
+ *
+ * @throws {@link InferenceError} `format` if one is missing.
+ */
+export async function readShards(
+  files: WholeFiles,
+  paths: ReadonlySet<string>,
+): Promise<readonly WeightFile[]> {
   const result: WeightFile[] = [];
-  for (const path of new Set([...weights.values()].map((weight) => weight.location))) {
+  for (const path of paths) {
     const data = await files.whole(path);
     if (data === null) throw new InferenceError("format", `${path}: no such file`);
     result.push({ path, data });

@@ -439,7 +439,6 @@ describe("loadModel", () => {
   });
 
   const { prototype } = FileSystemFileHandle;
-  const { createWritable } = prototype;
   test.for<[string, () => () => void]>([
     [
       "there is no file system",
@@ -452,8 +451,9 @@ describe("loadModel", () => {
     [
       "pages cannot write to it",
       () => {
+        const own = Object.getOwnPropertyDescriptor(prototype, "createWritable")!;
         delete (prototype as Partial<FileSystemFileHandle>).createWritable;
-        return () => Object.assign(prototype, { createWritable });
+        return () => Object.defineProperty(prototype, "createWritable", own);
       },
     ],
   ])("does without the cache where %s, unless it was asked for", async ([, deny]) => {
