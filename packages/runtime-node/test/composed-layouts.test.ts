@@ -116,6 +116,20 @@ describe("configurations and names of", () => {
   });
 });
 
+test.for(["qwen2-vl", "llava"])("the decoder of %s loads in 8 bits", async (name) => {
+  const golden = readSafetensors(await readFile(new URL(`${name}/golden.safetensors`, folder)));
+  const tokens = Uint32Array.from(golden.integers.get("input0.input_ids")!.data);
+  const { data } = golden.tensors.get("input0.logits")!;
+  const options = { inline: true, quantize: "q8", accuracyLevel: 1, cacheFolder: scratch } as const;
+  const model = await loadModel(new URL(`${name}/`, folder), options);
+  const sequence = await model.createSequence();
+  const { logits } = await sequence.step({ tokens }, { logits: "all" });
+  const range = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const expected = { data, rows: tokens.length, cols: model.info.vocabSize };
+  expectClose(logits!, expected, range / 20);
+  await model.dispose();
+});
+
 describe("published configurations", () => {
   test("of LLaVA 1.5 state only what differs from Llama and CLIP", () => {
     const json = {
