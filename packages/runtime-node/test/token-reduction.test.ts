@@ -18,6 +18,8 @@ import {
   mergeBipartite,
   mergeModulated,
   mergeSchedule,
+  planBlocks,
+  planSequence,
   pruneAndMerge,
   reconstructRows,
   rowSources,
@@ -27,7 +29,7 @@ import {
 } from "@frugal/vision-tokens";
 import { afterAll, describe, expect, test } from "vitest";
 
-import { loadVisionTower } from "../src/index.ts";
+import { loadModel, loadVisionTower } from "../src/index.ts";
 import { randomImages, type RandomVision, writeRandomVision } from "./random-vision.ts";
 import { runVision, type VisionSteps } from "./reference-vision.ts";
 
@@ -526,6 +528,56 @@ describe("full models", () => {
     expectClose(pooled, { ...pooled, data: expected }, 1e-4);
     await tower.dispose();
     await expect(tower.encode({ pixel_values: { data, dims: shape } })).rejects.toThrow("dispose");
+  });
+});
+
+describe("LLaVA", () => {
+  const llava = new URL("oracles/vision-language/llava/", import.meta.url);
+  const open = (reduce: TokenReduction, output?: string) =>
+    loadVisionTower(llava, { reduce, ...(output !== undefined && { output }) });
+
+  test("gives its decoder the rows that are left, and a plan their places", async () => {
+    const golden = readSafetensors(await readFile(new URL("golden.safetensors", llava)));
+    const { data, shape } = golden.tensors.get("input1.pixel_values")!;
+    const given = { pixel_values: { data, dims: shape } };
+    const none = await open({ method: "tome", perLayer: 0 });
+    const all = await none.encode(given);
+    expectClose(all, { ...all, data: golden.tensors.get("input1.features")!.data }, 1e-4);
+    await none.dispose();
+
+    // The projector reads what enters the last layer: what that merges does not matter.
+    const reduce = { method: "tome", perLayer: [2, 1, 4] } as const;
+    const [tower, encoder] = [await open(reduce), await open(reduce, "hidden.2")];
+    const [image] = await tower.encodeImages(given);
+    const [whole] = await encoder.encodeImages(given);
+    const { keep, source, sizes } = image!.origins!;
+    expect(image!.rows.rows).toBe(9 - 3);
+    const before = whole!.origins!;
+    expect(keep).toEqual(before.keep.slice(1).map((row) => row - 1));
+    expect(source).toEqual(before.source.slice(1).map((row) => row - 1));
+    expect(sizes).toEqual(before.sizes.slice(1));
+    await tower.dispose();
+    await encoder.dispose();
+
+    const ids = Uint32Array.of(1, ...Array<number>(9).fill(95), 7, 8);
+    const options = { placeholder: 95, positions: { kind: "linear" } } as const;
+    const plan = planSequence(ids, [{ rows: 9, keep }], options);
+    const model = await loadModel(llava, { inline: true });
+    const sequence = await model.createSequence({ positions: "absolute" });
+    let logits: Matrix | null = null;
+    for (const block of planBlocks(plan, image!.rows)) {
+      ({ logits } = await sequence.step(block, { logits: "last" }));
+    }
+    expect(sequence.length).toBe(ids.length - 3);
+    expect(logits!.data.every(Number.isFinite)).toBe(true);
+    await sequence.dispose();
+    await model.dispose();
+  });
+
+  test("of several layers has no rows to project", async () => {
+    const several = new URL("oracles/vision-language/llava-siglip/", import.meta.url);
+    const loading = loadVisionTower(several, { reduce: { method: "tome", perLayer: 1 } });
+    await expect(loading).rejects.toMatchObject({ code: "range" });
   });
 });
 
