@@ -12,6 +12,7 @@ import {
   findResidualStream,
   genaiNames,
   leastOpset,
+  readRotaryTables,
   relocateWeights,
   type ResidualStream,
   type RunOptions,
@@ -98,12 +99,18 @@ async function openDecoder(
     return openUnread(ort, folder, layout, configs, { device, threads: threads ?? 0 });
   }
   const bytes = await onPath(path, (file) => readFile(file));
-  const { opset, weights, locations, nodes, inputs, outputs } = summarizeModel(bytes);
+  const { opset, weights, locations, nodes, constants, inputs, outputs } = summarizeModel(bytes);
   const signature = decoderSignature(inputs, outputs, genaiNames(configs.genai));
-  const facts = exportedFacts(signature, configs, weights);
+  const stated = exportedFacts(signature, configs, weights);
   const data = await locateData(dirname(path), locations);
   const moved =
     locations.size === 0 ? bytes : relocateWeights(bytes, (name) => data.names.get(name)!);
+  const files = new FolderFiles(dirname(path));
+  const tables = await readRotaryTables({ nodes, constants }, signature, (table) =>
+    files.read(table.location, table.offset, table.length),
+  );
+  // What the graph rotates by goes before what its configuration says.
+  const facts = tables === undefined ? stated : { ...stated, frequencies: tables };
   const { vocabSize, hiddenSize } = facts.info;
   const top = opset >= leastOpset.top;
   const stream =

@@ -46,6 +46,7 @@ export {
 } from "./exported/exported-model.ts";
 export { genaiNames, sharesBuffer } from "./exported/genai-names.ts";
 export { findResidualStream, type ResidualStream } from "./exported/residual-stream.ts";
+export { readRotaryTables } from "./exported/rotary-tables.ts";
 export { sharesCache } from "./exported/shares-cache.ts";
 export {
   createVisionEncoder,

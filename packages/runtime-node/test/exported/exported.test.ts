@@ -12,6 +12,7 @@ import { basename, join } from "node:path";
 
 import type { LanguageModel, Matrix } from "@frugal/core";
 import {
+  createReferenceTransformer,
   expectClose,
   llamaConfigJson,
   randomWeights,
@@ -225,6 +226,21 @@ describe("what an export cannot do", () => {
       expect(absolute.length).toBe(3);
     });
   });
+});
+
+test("eviction turns keys by the tables of the graph, whatever the model is called", async () => {
+  const folder = await folderOf({ attention: "grouped", dataFile: "x" });
+  const json = { ...llamaConfigJson(config), model_type: "something-new", rope_theta: 7 };
+  await writeFile(join(folder, "config.json"), JSON.stringify(json));
+  const evict = async (model: LanguageModel): Promise<Matrix> => {
+    expect(model.capabilities.evict).toBe(true);
+    const sequence = await model.createSequence();
+    await sequence.step({ tokens }, { logits: "none" });
+    await sequence.keep(Uint32Array.of(0, 4, 5, 7));
+    return (await sequence.step({ tokens: tokens.subarray(2, 5) }, { logits: "all" })).logits!;
+  };
+  const wanted = await evict(createReferenceTransformer({ config, tensors }));
+  expectClose(await open(folder, evict), wanted, 1e-4);
 });
 
 test("options that need a graph that is built here are refused", async () => {
