@@ -7,6 +7,7 @@ import {
   createReferenceTransformer,
   expectClose,
   loadReferenceWeights,
+  seededRandom,
 } from "@frugal/testkit";
 import {
   pruneAndRecycle,
@@ -70,7 +71,7 @@ async function continued(sequence: Sequence, start: number, count: number, draft
   return ids;
 }
 
-describe("a staged model of built graphs", () => {
+describe("a staged model of built graphs", { timeout: 120_000 }, () => {
   test.for([
     ["pruneByAttention", pruneByAttention({ layer: 2, drop: 0.5 })],
     ["pruneByAttention of all rows", pruneByAttention({ layer: 1, drop: 0.9, queries: "all" })],
@@ -140,6 +141,61 @@ describe("a staged model of built graphs", () => {
     const generated = await continued(sequence, 17, 50);
     expect(await continued(fork, 17, 50, true)).toEqual(generated);
   });
+});
+
+test("rows of images keep positions of three numbers", async () => {
+  const place = new URL("oracles/vision-language/qwen2-vl/", import.meta.url);
+  const whole = await loadModel(place, options);
+  const { layers, hiddenSize: cols } = whole.info;
+  const random = seededRandom(3);
+  const data = Float32Array.from({ length: 9 * cols }, () => random.next() - 0.5);
+  // Two rows of text, an image of 2 x 3, a row of text.
+  const triples = [
+    [0, 1, 2, 2, 2, 2, 2, 2, 5],
+    [0, 1, 2, 2, 2, 3, 3, 3, 5],
+    [0, 1, 2, 3, 4, 2, 3, 4, 5],
+  ];
+  const block = {
+    embeddings: { data, rows: 9, cols },
+    positions: Int32Array.from(triples.flat()),
+    images: [{ from: 2, to: 8, width: 3 }],
+  };
+  const keep = [1, 4, 5];
+  const stages: LayerStage[] = [
+    { layer: 1, reads: null, decide: () => ({ keep: Uint32Array.from(keep) }) },
+  ];
+  const ranges = await Promise.all(
+    stagedRanges(layers, stages).map((range) => loadModel(place, { ...options, ...range })),
+  );
+  const [first, rest] = await Promise.all(
+    ranges.map((range) => range.createSequence({ positions: "absolute" })),
+  );
+  const all = await first!.step(block, { logits: "none", taps: [1] });
+  const rows = [0, 1, ...keep.map((row) => row + 2), 8];
+  const gathered = rows.flatMap((row) => [
+    ...all.taps[0]!.data.subarray(row * cols, (row + 1) * cols),
+  ]);
+  const expected = await rest!.step(
+    {
+      embeddings: { data: Float32Array.from(gathered), rows: rows.length, cols },
+      positions: Int32Array.from(triples.flatMap((axis) => rows.map((row) => axis[row]!))),
+    },
+    { logits: "last" },
+  );
+  const staged = createStagedModel(ranges, stages);
+  open.push(staged, whole);
+  const sequence = await staged.createSequence();
+  const actual = await sequence.step(block, { logits: "last" });
+  expectClose(actual.logits!, expected.logits!, 1e-6);
+  // The next row stands behind the largest number, 5, in every range.
+  const next = { tokens: Uint32Array.of(7) };
+  const said = { tokens: Uint32Array.of(7), positions: Int32Array.of(6) };
+  const fork = await sequence.fork();
+  expectClose(
+    (await sequence.step(next, { logits: "last" })).logits!,
+    (await fork.step(said, { logits: "last" })).logits!,
+    0,
+  );
 });
 
 let reference: ReturnType<typeof loadReferenceWeights> | null = null;
