@@ -7,7 +7,8 @@ import {
   selfTest,
 } from "@frugal/runtime";
 
-import { checkDevice, type Device } from "./devices.ts";
+import { unlessLost } from "./device-loss.ts";
+import { type GpuDevice, openDevice } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
 import { filesAt } from "./files/files-at.ts";
 import { configureOrt, type OrtWeb } from "./ort-web.ts";
@@ -16,6 +17,9 @@ import { inTurn, takeTurn } from "./take-turn.ts";
 
 /** Models below this size run on one thread: their steps are over before a second one helps. */
 const singleThreadParameters = 4_000_000;
+
+/** Rows that WebGPU has other kernels for than for fewer. */
+const longBlock = 64;
 
 /** Loads a model on the calling thread; see {@link loadModel}. */
 export async function loadEngine(
@@ -28,27 +32,27 @@ export async function loadEngine(
   checkCount("chunk", chunk);
   if (engine.threads !== undefined) checkCount("threads", engine.threads);
   checkAccuracyLevel(engine.accuracyLevel);
-  await checkDevice(device);
+  const gpu = await openDevice(ort, device);
   const files = filesAt(address, { onProgress, ...(signal && { signal }) });
-  const plan = await planGraph(files, engine, onProgress);
+  const plan = await planGraph(files, engine, gpu, onProgress);
   signal?.throwIfAborted();
   onProgress({ phase: "load", fraction: 0 });
   const small = modelInfo(plan.config, plan.part).parameters < singleThreadParameters;
-  const oneThread = small || device === "webgpu";
+  const oneThread = small || gpu !== null;
   configureOrt(ort, scripts, engine.threads ?? (oneThread ? 1 : 0));
-  const session = await createSession(ort, plan.graph, plan, device);
+  const session = await createSession(ort, plan.graph, plan, gpu);
   const { moveRows } = plan;
   const run = {
     chunk,
     ...(attention === undefined ? {} : { attention }),
     ...(scores === undefined ? {} : { scores }),
-    ...(moveRows && { moveRows: await createSession(ort, moveRows, plan, device) }),
+    ...(moveRows && { moveRows: await createSession(ort, moveRows, plan, gpu) }),
     clock: () => performance.now(),
     pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
   };
   const model = createLanguageModel(ort, session, plan.config, run, plan.part);
   try {
-    await selfTest(model);
+    await selfTest(model, gpu === null ? 0 : longBlock);
     signal?.throwIfAborted();
   } catch (error) {
     await model.dispose();
@@ -62,17 +66,18 @@ async function createSession(
   ort: OrtWeb,
   graph: Uint8Array,
   { weights, onDevice }: GraphPlan,
-  device: Device,
+  gpu: GpuDevice | null,
 ): Promise<RunningSession> {
   try {
     const stays = onDevice.map((name) => [name, "gpu-buffer"] as const);
     const options = {
-      executionProviders: [device],
+      executionProviders: [gpu === null ? "wasm" : { name: "webgpu", device: gpu as GPUDevice }],
       externalData: [...weights],
       preferredOutputLocation: Object.fromEntries(stays),
       logSeverityLevel: 3,
     } as const;
-    return inTurn(ort, await takeTurn(ort, () => ort.InferenceSession.create(graph, options)));
+    const session = await takeTurn(ort, () => ort.InferenceSession.create(graph, options));
+    return gpu === null ? inTurn(ort, session) : unlessLost(inTurn(ort, session), gpu);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

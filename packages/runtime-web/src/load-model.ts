@@ -10,8 +10,8 @@ import { type OrtLocation, ortScripts } from "./ort-scripts.ts";
 /** How {@link loadModel} loads and runs a model. */
 export interface LoadOptions extends SourceOptions, OrtLocation {
   /**
-   * Where the graph runs; default `"wasm"`. On `"webgpu"` the cache stays in JavaScript memory and is
-   * sent to the device with every step.
+   * Where the graph runs; default `"wasm"`. On `"webgpu"` the cache is there too, unless `attention`
+   * or `scores` want it in JavaScript memory, from where every step sends it to the device.
    */
   readonly device?: Device;
   /**

@@ -1,6 +1,5 @@
 import { serveModel } from "@frugal/runtime";
 
-import { deviceLoss } from "./devices.ts";
 import type { EngineStart, OrtScripts } from "./engine-start.ts";
 import { loadEngine } from "./load-engine.ts";
 import type { OrtWeb } from "./ort-web.ts";
@@ -23,10 +22,7 @@ export function serveEngine(importOrt: (scripts: OrtScripts) => Promise<OrtWeb>)
     const { port, ...start } = data;
     void serveModel(port, async (onProgress) => {
       const ort = await importOrt(start.scripts);
-      const model = await loadEngine(ort, start, onProgress);
-      // An error that nobody handles ends the worker's service; the page hears of it.
-      if (start.engine.device === "webgpu") void deviceLoss(ort).then(reportError);
-      return model;
+      return loadEngine(ort, start, onProgress);
     });
     port.start();
   };

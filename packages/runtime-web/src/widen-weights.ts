@@ -7,11 +7,15 @@ import type { OpenCheckpoint } from "./open-checkpoint.ts";
 const location = "wide.safetensors";
 
 /**
- * The same weights in float32 where they are stored in 16 bits, for a device that has no such types:
- * WebGPU knows no bfloat16, and float16 is optional. Weights keep their order, so that those which
- * lie side by side still do.
+ * The same weights in float32 where they are stored in types that a device does not have: WebGPU
+ * knows no bfloat16, and float16 is optional. Weights keep their order, so that those which lie side
+ * by side still do.
  */
-export function widenWeights({ config, checkpoint, files }: OpenCheckpoint): OpenCheckpoint {
+export function widenWeights(opened: OpenCheckpoint, hasFloat16: boolean): OpenCheckpoint {
+  const { config, checkpoint, files } = opened;
+  const isHalf = ({ dtype }: Weight): boolean =>
+    dtype === "BF16" || (dtype === "F16" && !hasFloat16);
+  if (![...checkpoint.weights.values()].some(isHalf)) return opened;
   const stored = new Map(files.map(({ path, data }) => [path, data]));
   const sorted = [...checkpoint.weights].sort(
     ([, a], [, b]) =>
@@ -28,22 +32,17 @@ export function widenWeights({ config, checkpoint, files }: OpenCheckpoint): Ope
   }
   const data = new Uint8Array(size);
   for (const [name, weight] of sorted) {
-    data.set(bytesOf(weight, stored.get(weight.location)!), weights.get(name)!.offset);
+    const file = stored.get(weight.location)!;
+    const bytes = file.subarray(weight.offset, weight.offset + weight.length);
+    data.set(isHalf(weight) ? widened(weight, bytes) : bytes, weights.get(name)!.offset);
   }
   return { config, checkpoint: { ...checkpoint, weights }, files: [{ path: location, data }] };
 }
 
-function isHalf({ dtype }: Weight): boolean {
-  return dtype === "BF16" || dtype === "F16";
-}
-
-/** Bytes of a weight, widened. */
-function bytesOf(weight: Weight, file: Uint8Array): Uint8Array {
-  const bytes = file.subarray(weight.offset, weight.offset + weight.length);
-  if (!isHalf(weight)) return bytes;
+function widened({ dtype }: Weight, bytes: Uint8Array): Uint8Array {
   const half = new Uint16Array(bytes.slice().buffer);
   const values = new Float32Array(half.length);
-  if (weight.dtype === "BF16") bfloat16ToFloat32(half, values);
+  if (dtype === "BF16") bfloat16ToFloat32(half, values);
   else float16ToFloat32(half, values);
   return new Uint8Array(values.buffer);
 }

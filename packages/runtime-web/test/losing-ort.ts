@@ -1,9 +1,9 @@
-import { env } from "onnxruntime-web/webgpu";
+import { type GpuHandle, watchDevices } from "./watch-devices.ts";
 
 // ONNX Runtime for a worker whose device can be lost from outside.
 export * from "onnxruntime-web/webgpu";
 
+const devices: GpuHandle[] = watchDevices();
 new BroadcastChannel("lose the device").addEventListener("message", () => {
-  const device = env.webgpu.device as unknown as { destroy(): void };
-  device.destroy();
+  devices.at(-1)!.destroy();
 });

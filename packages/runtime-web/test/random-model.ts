@@ -15,13 +15,16 @@ export interface RandomModel {
   readonly reference: (options?: ReferenceOptions) => Promise<LanguageModel>;
 }
 
-/** Makes a random model as Hugging Face lays it out. */
-export function randomModel(config: ReferenceConfig = tinyConfig): RandomModel {
+/** Makes a random model as Hugging Face lays it out; `fields` come on top of its configuration. */
+export function randomModel(
+  config: ReferenceConfig = tinyConfig,
+  fields: object = {},
+): RandomModel {
   const weights = randomWeights(config, 1);
   const bytes = writeSafetensors(weights, { dtype: "F32" });
   return {
     files: [
-      new File([JSON.stringify(llamaConfigJson(config))], "config.json"),
+      new File([JSON.stringify({ ...llamaConfigJson(config), ...fields })], "config.json"),
       new File([bytes], "model.safetensors"),
     ],
     reference: async (how) => createReferenceTransformer({ config, tensors: weights }, how),

@@ -1,5 +1,8 @@
 import { type Block, InferenceError, type LanguageModel } from "@frugal/core";
 
+/** Rows of a block that every provider reads with its kernels for short ones. */
+const shortRows = 16;
+
 /** Children of the root. With fewer, a wrong position is hard to tell from rounding. */
 const children = 7;
 
@@ -15,27 +18,50 @@ const tolerance = 0.02;
  * children.
  *
  * Providers differ in what they honour (positions, masks), some of them silently, so this is
- * measured when a model is loaded and not assumed from a version number. Two checks: the first and
+ * measured when a model is loaded and not assumed from a version number. Three checks: the first and
  * the last child give the same logits in reverse order, which fails if children see each other or
- * take their position from their row; and the last one agrees with its chain, root and child. Cost:
- * three short runs.
+ * take their position from their row; the last one agrees with its chain, root and child; and
+ * children of a cached root are what they were beside it, which fails if the cache is not written, or
+ * not read. Cost: five short runs.
  *
+ * @param rows of a block that has to agree with its parts, for providers that have other kernels for
+ *   long blocks; default none
  * @throws {@link InferenceError} `backend` with the difference, if logits disagree.
  */
-export async function selfTest(model: LanguageModel): Promise<void> {
-  const { vocabSize, hiddenSize } = model.info;
+export async function selfTest(model: LanguageModel, rows = 0): Promise<void> {
+  const { vocabSize, hiddenSize, maxLength } = model.info;
   const width = model.capabilities.head === false ? hiddenSize : vocabSize;
   const ids = Array.from({ length: children }, (_, i) => (i + 1) % vocabSize);
   const parents = Int32Array.from({ length: children + 1 }, (_, i) => Math.min(i - 1, 0));
   const row = (logits: Float32Array, index: number): Float32Array =>
     logits.subarray(index * width, (index + 1) * width);
 
-  const tree = await logitsOf(model, [0, ...ids], parents);
-  const reversed = await logitsOf(model, [0, ...[...ids].reverse()], parents);
+  const block = (tokens: readonly number[]): Block => inputs(model, tokens);
+
+  const tree = await logitsOf(model, "all", { ...block([0, ...ids]), parents });
+  const reversed = await logitsOf(model, "all", {
+    ...block([0, ...[...ids].reverse()]),
+    parents,
+  });
   expectClose("a child and the same one in another order", row(tree, children), row(reversed, 1));
   expectClose("a child and the same one in another order", row(tree, 1), row(reversed, children));
-  const chain = await logitsOf(model, [0, ids.at(-1)!]);
+  const chain = await logitsOf(model, "all", block([0, ids.at(-1)!]));
   expectClose("a tree and its path", row(tree, children), row(chain, 1));
+  const siblings = { ...block(ids), parents: new Int32Array(children).fill(-1) };
+  const later = await logitsOf(model, "all", block([0]), siblings);
+  expectClose("a tree and the same one below a cached root", row(later, 0), row(tree, 1));
+  expectClose("a path and a child of a cached root", row(later, children - 1), row(chain, 1));
+  if (rows > 0) await testLongBlock(model, Math.min(rows, maxLength));
+}
+
+async function testLongBlock(model: LanguageModel, rows: number): Promise<void> {
+  const text = Array.from({ length: rows }, (_, i) => (i * 7 + 1) % model.info.vocabSize);
+  const blocks: Block[] = [];
+  for (let at = 0; at < rows; at += shortRows) {
+    blocks.push(inputs(model, text.slice(at, at + shortRows)));
+  }
+  const whole = await logitsOf(model, "last", inputs(model, text));
+  expectClose("a block and its parts", whole, await logitsOf(model, "last", ...blocks));
 }
 
 function expectClose(what: string, actual: Float32Array, expected: Float32Array): void {
@@ -54,21 +80,21 @@ function expectClose(what: string, actual: Float32Array, expected: Float32Array)
   }
 }
 
-/** Logits of every row, or without a head what it would read. */
+/** Logits of the last block, of every row or the last one; without a head what it would read. */
 async function logitsOf(
   model: LanguageModel,
-  tokens: readonly number[],
-  parents?: Int32Array,
+  rows: "all" | "last",
+  ...blocks: Block[]
 ): Promise<Float32Array> {
   const sequence = await model.createSequence();
+  const last = blocks.pop()!;
   try {
-    const block = { ...inputs(model, tokens), ...(parents && { parents }) };
+    for (const block of blocks) await sequence.step(block, { logits: "none" });
     if (model.capabilities.head === false) {
-      const { taps } = await sequence.step(block, { logits: "none", taps: ["final"] });
-      return taps[0]!.data;
+      const options = { logits: "none", taps: ["final"], tapRows: rows } as const;
+      return (await sequence.step(last, options)).taps[0]!.data;
     }
-    const { logits } = await sequence.step(block, { logits: "all" });
-    return logits!.data;
+    return (await sequence.step(last, { logits: rows })).logits!.data;
   } finally {
     await sequence.dispose();
   }

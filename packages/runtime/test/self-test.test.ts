@@ -15,15 +15,23 @@ function withBlocks(change: (block: Block) => Block, base: LanguageModel = model
     createSequence: async (): Promise<Sequence> => {
       const sequence = await base.createSequence();
       return {
-        info: base.info,
-        capabilities: base.capabilities,
-        length: 0,
+        ...around(sequence),
         step: (block, options) => sequence.step(change(block), options),
-        keep: (positions) => sequence.keep(positions),
-        fork: () => sequence.fork(),
-        dispose: () => sequence.dispose(),
       };
     },
+  };
+}
+
+/** A sequence without its step. */
+function around(sequence: Sequence): Omit<Sequence, "step"> {
+  const { info, capabilities } = sequence;
+  return {
+    info,
+    capabilities,
+    length: 0,
+    keep: (positions) => sequence.keep(positions),
+    fork: () => sequence.fork(),
+    dispose: () => sequence.dispose(),
   };
 }
 
@@ -43,6 +51,36 @@ test("finds a model that takes positions from rows", async () => {
 test("finds a model that ignores the mask", async () => {
   const ignoring = withBlocks(({ tokens }) => ({ tokens: tokens! }));
   await expect(selfTest(ignoring)).rejects.toThrow(/self-test/);
+});
+
+test("finds a model that forgets its cache", async () => {
+  const forgetful: LanguageModel = {
+    info: model.info,
+    capabilities: model.capabilities,
+    dispose: () => model.dispose(),
+    createSequence: async () => {
+      const sequence = await model.createSequence();
+      return {
+        ...around(sequence),
+        step: async (block, options) => {
+          const output = await sequence.step(block, options);
+          await sequence.keep(new Uint32Array(0));
+          return output;
+        },
+      };
+    },
+  };
+  await expect(selfTest(forgetful)).rejects.toThrow(/self-test: a .* cached root/);
+});
+
+test("finds a model that reads long blocks in another way, where that is asked for", async () => {
+  await expect(selfTest(model, 64)).resolves.toBeUndefined();
+  const forgetting = withBlocks((block) => {
+    if (block.tokens!.length < 32) return block;
+    return { ...block, tokens: block.tokens!.map((id, row) => (row === 4 ? 0 : id)) };
+  });
+  await expect(selfTest(forgetting)).resolves.toBeUndefined();
+  await expect(selfTest(forgetting, 64)).rejects.toThrow("a block and its parts disagree");
 });
 
 test("works on hidden states where a model takes no tokens", async () => {

@@ -15,6 +15,7 @@ export async function runSession(
   try {
     return await session.run(feeds, outputs);
   } catch (cause) {
+    if (InferenceError.is(cause)) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
   }
