@@ -76,7 +76,15 @@ export async function loadInline(
 
 /** @throws {@link InferenceError} `unsupported` for options that need a graph that is built here. */
 function checkExportable(options: EngineOptions): void {
-  const names = ["adapterOf", "attention", "layers", "scores", "head", "effort"] as const;
+  const names = [
+    "adapterOf",
+    "attention",
+    "layers",
+    "scores",
+    "head",
+    "effort",
+    "longTexts",
+  ] as const;
   const name = names.find((option) => options[option] !== undefined);
   if (name === undefined && (options.quantize ?? "none") === "none") return;
   throw new InferenceError(

@@ -71,6 +71,12 @@ export interface LoadOptions extends LayoutOptions {
    * it runs: fine for scripts and tests, wrong for servers. Default false.
    */
   readonly inline?: boolean;
+  /**
+   * Of a model with LongRoPE: positions go as far as it was made for, by the divisors that are meant for
+   * texts beyond its original length, in short texts too. Default false: up to the original length, by
+   * those for short ones. Others are as they are.
+   */
+  readonly longTexts?: boolean;
   /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
   readonly chunk?: number;
   /** Where models of the Hub come from and are kept. */

@@ -28,11 +28,11 @@ export interface OpenCheckpoint {
 /** Reads a model's folder, and quantizes it where that was asked for and not done before. */
 export async function openCheckpoint(
   folder: string,
-  { quantize = "none", accuracyLevel = 4, cacheFolder }: EngineOptions,
+  { quantize = "none", accuracyLevel = 4, cacheFolder, longTexts = false }: EngineOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<OpenCheckpoint> {
   const files = new FolderFiles(folder);
-  const model = await readModelFolder(files);
+  const model = await readModelFolder(files, { longTexts });
   const { config } = model;
   const { packing } = model;
   const stored = storedBlocks(model.metadata, accuracyLevel);

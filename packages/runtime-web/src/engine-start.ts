@@ -7,6 +7,7 @@ export type EngineOptions = Pick<
   | "device"
   | "threads"
   | "quantize"
+  | "longTexts"
   | "accuracyLevel"
   | "attention"
   | "layers"

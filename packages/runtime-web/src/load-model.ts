@@ -50,6 +50,12 @@ export interface LoadOptions extends SourceOptions, OrtLocation {
    * that it costs what it would without. Default: nothing.
    */
   readonly effort?: ImageEffort;
+  /**
+   * Of a model with LongRoPE: positions go as far as it was made for, by the divisors that are meant for
+   * texts beyond its original length, in short texts too. Default false: up to the original length, by
+   * those for short ones. Others are as they are.
+   */
+  readonly longTexts?: boolean;
   /** Rows of a prompt that run at once, default 256; abort takes effect between such chunks. */
   readonly chunk?: number;
   /** Runs the engine on the calling thread, which it blocks, instead of a worker. Default false. */

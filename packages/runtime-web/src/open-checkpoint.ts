@@ -36,10 +36,10 @@ const blockFile = "blocks.safetensors";
 /** Reads a model, and quantizes or repacks its weights where that is asked for or needed. */
 export async function openCheckpoint(
   files: WholeFiles,
-  { quantize = "none", accuracyLevel = 4 }: EngineOptions,
+  { quantize = "none", accuracyLevel = 4, longTexts = false }: EngineOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<OpenCheckpoint> {
-  const { config, weights, packing } = await readModelFolder(files);
+  const { config, weights, packing } = await readModelFolder(files, { longTexts });
   if (packing !== null && quantize !== "none") {
     const message = `quantize: expected "none" for weights packed by ${packing.format}`;
     throw new InferenceError("range", message);

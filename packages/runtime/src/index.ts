@@ -108,7 +108,7 @@ export { resizeImage } from "./image/resize-image.ts";
 export { fromRgba, type RgbImage } from "./image/rgb-image.ts";
 export { buildKernels, createKernels, type SessionKernels } from "./kernels.ts";
 export { createLanguageModel, modelInfo, type RunOptions } from "./language-model.ts";
-export { parseModelConfig } from "./load/config.ts";
+export { type ConfigOptions, parseModelConfig } from "./load/config.ts";
 export type {
   Activation,
   AttentionKind,

@@ -211,7 +211,7 @@ describe("parseModelConfig", () => {
     ["an array", [], "format", "expected an object, got []"],
     ["text", "llama", "format", 'expected an object, got "llama"'],
     ["another architecture", { model_type: "bert" }, "unsupported", 'got "bert"'],
-    ["no architecture", {}, "unsupported", "qwen3, smollm3, got undefined"],
+    ["no architecture", {}, "unsupported", "qwen2_vl, smolvlm, got undefined"],
     ["another activation", { ...required, hidden_act: "gelu" }, "unsupported", 'got "gelu"'],
     [
       "another rotary scaling",

@@ -12,7 +12,7 @@ const names: TensorNames = {
  * Phi-3, Phi-3.5 and Phi-4: Llama with one projection for queries, keys and values and one for gate
  * and up, LongRoPE, and in some a sliding window or channels that do not turn.
  *
- * Positions are those of the original length; see `usableLength`.
+ * Positions are those of the original length, unless long texts are asked for; see `usableLength`.
  *
  * @see Abdin et al., arXiv:2404.14219; huggingface/transformers: models/phi3
  */

@@ -16,6 +16,7 @@ import { smollm3 } from "../architectures/smollm3.ts";
 import { composedFields, composedNames } from "./composition.ts";
 import { describeValue } from "./describe-value.ts";
 import { type Json, object } from "./json-fields.ts";
+import { forLongTexts } from "./long-texts.ts";
 import type { ModelConfig } from "./model-config.ts";
 
 /** The families that graphs can be built for, by `model_type`. */
@@ -35,6 +36,15 @@ const architectures: Readonly<Record<string, Architecture>> = {
   smollm3,
 };
 
+/** What {@link parseModelConfig} is to make of a configuration. */
+export interface ConfigOptions {
+  /**
+   * Of a model with LongRoPE, the rotary embedding for texts beyond its original length, see
+   * {@link forLongTexts}. Default false.
+   */
+  readonly longTexts?: boolean;
+}
+
 /**
  * Reads a Hugging Face `config.json`, with the ids that end a text from `generation_config.json`
  * where that is given. Of a vision-language model, its decoder.
@@ -43,9 +53,14 @@ const architectures: Readonly<Record<string, Architecture>> = {
  *   scaling; `format` for a field that is missing or of the wrong type. Messages name the field
  *   and its value.
  */
-export function parseModelConfig(config: unknown, generationConfig?: unknown): ModelConfig {
+export function parseModelConfig(
+  config: unknown,
+  generationConfig?: unknown,
+  { longTexts = false }: ConfigOptions = {},
+): ModelConfig {
   const whole = object("config.json", config);
-  const json = composedFields(whole)?.text ?? whole;
+  const stated = composedFields(whole)?.text ?? whole;
+  const json = longTexts ? forLongTexts(stated) : stated;
   const name = json["model_type"];
   if (typeof name !== "string" || !Object.hasOwn(architectures, name)) {
     const known = [...Object.keys(architectures), ...composedNames].join(", ");

@@ -8,7 +8,7 @@ import {
 import type { Weight, WeightMap } from "../weights/weight-map.ts";
 import { alignNames } from "../weights/align-names.ts";
 import { isComposed } from "./composition.ts";
-import { parseModelConfig } from "./config.ts";
+import { type ConfigOptions, parseModelConfig } from "./config.ts";
 import { describeValue } from "./describe-value.ts";
 import type { ModelConfig } from "./model-config.ts";
 import { type Packing, packingOf } from "./packing-config.ts";
@@ -46,11 +46,14 @@ export interface ModelFolder {
  * @throws {@link InferenceError} `format` for a file that is missing, truncated or malformed;
  *   `unsupported` for an architecture that cannot be built. Messages name the file.
  */
-export async function readModelFolder(files: ModelFiles): Promise<ModelFolder> {
+export async function readModelFolder(
+  files: ModelFiles,
+  options: ConfigOptions = {},
+): Promise<ModelFolder> {
   const config = await readJson(files, "config.json");
   if (config === null) throw new InferenceError("format", "config.json: no such file");
   const generation = await readJson(files, "generation_config.json");
-  const parsed = parseModelConfig(config, generation ?? undefined);
+  const parsed = parseModelConfig(config, generation ?? undefined, options);
   const { weights: stored, metadata } = await readWeights(files);
   const weights = alignNames(stored, parsed.names);
   // Composed configurations disagree about it by version, and with their own parts.

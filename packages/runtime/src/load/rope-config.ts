@@ -159,27 +159,42 @@ function yarn(json: Json, rope: Json): RopeScaling {
 }
 
 function longrope(json: Json, rope: Json, dim: number): RopeScaling {
-  const original = originalLength(json, rope);
-  const factor = positive(rope, "factor", count(json, "max_position_embeddings") / original);
-  const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
   return {
     kind: "longrope",
     factors: divisors(rope, "short_factor", dim / 2),
-    attentionFactor: positive(rope, "attention_factor", inferred),
+    attentionFactor: longAttentionFactor(json, rope),
   };
+}
+
+function longAttentionFactor(json: Json, rope: Json): number {
+  const original = originalLength(json, rope);
+  const factor = positive(rope, "factor", count(json, "max_position_embeddings") / original);
+  const inferred = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return positive(rope, "attention_factor", inferred);
+}
+
+/** The fields of LongRoPE, where they stand, and its factor of cosines and sines; null: it has none. */
+export function longRope(
+  json: Json,
+): { readonly field: string; readonly rope: Json; readonly attentionFactor: number } | null {
+  const field = (json["rope_parameters"] ?? null) === null ? "rope_scaling" : "rope_parameters";
+  const rope = fields(json[field]);
+  const kind = rope["rope_type"] ?? rope["type"];
+  if (kind !== "longrope" && kind !== "su") return null;
+  return { field, rope, attentionFactor: longAttentionFactor(json, rope) };
 }
 
 /**
  * Positions that can be used: all the model was made for, but with LongRoPE only those of the
  * original length. Beyond it every position, earlier ones too, takes other frequencies, which keys
  * in a cache cannot follow; implementations that switch answer differently by how a text was cut
- * into blocks. The short divisors are those of the texts that most people have.
+ * into blocks. The short divisors are those of the texts that most people have; see
+ * `forLongTexts` for others.
  */
 export function usableLength(json: Json): number {
   const all = count(json, "max_position_embeddings");
-  const rope = fields(json["rope_parameters"] ?? json["rope_scaling"]);
-  const kind = rope["rope_type"] ?? rope["type"];
-  return kind === "longrope" || kind === "su" ? Math.min(all, originalLength(json, rope)) : all;
+  const long = longRope(json);
+  return long === null ? all : Math.min(all, originalLength(json, long.rope));
 }
 
 function originalLength(json: Json, rope: Json): number {
