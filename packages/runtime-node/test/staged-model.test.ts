@@ -10,10 +10,14 @@ import {
   seededRandom,
 } from "@frugal/testkit";
 import {
+  chooseWithdrawal,
+  meanDivergence,
+  mergeBipartite,
   pruneAndRecycle,
   pruneByAttention,
   pruneByRank,
   pruneInSteps,
+  reduceImages,
   withdrawImages,
 } from "@frugal/vision-tokens";
 import { afterAll, describe, expect, test } from "vitest";
@@ -132,15 +136,36 @@ describe("a staged model of built graphs", { timeout: 120_000 }, () => {
     expect(texts[2]).toEqual(texts[0]);
   });
 
-  test("goes on with recycled rows, in chains and trees of drafts alike", async () => {
-    const plan = pruneAndRecycle({ layers: [2, 5], keep: [20, 8] });
-    const model = await load(plan);
+  test("goes on with merged and recycled rows, in chains and trees of drafts alike", async () => {
+    const merge = reduceImages(1, (states) => mergeBipartite(states, 12).reduction);
+    const model = await load([merge, ...pruneAndRecycle({ layers: [2, 5], keep: [20, 8] })]);
     const sequence = await model.createSequence();
     await sequence.step({ tokens, images: [image] }, { logits: "last" });
     const fork = await sequence.fork();
     const generated = await continued(sequence, 17, 50);
     expect(await continued(fork, 17, 50, true)).toEqual(generated);
   });
+});
+
+test("the layer to withdraw images at is found by calibration", async () => {
+  const whole = await loadModel(folder, options);
+  open.push(whole);
+  const law = async (model: LanguageModel) => {
+    const sequence = await model.createSequence();
+    const block = { tokens, images: [image] };
+    return (await sequence.step(block, { logits: "last" })).logits!;
+  };
+  const full = await law(whole);
+  const divergences = [NaN];
+  for (let layer = 1; layer < 8; layer++) {
+    divergences.push(meanDivergence(full, await law(await load(withdrawImages(layer)))));
+  }
+  expect(divergences.slice(1).every((divergence) => divergence > 0)).toBe(true);
+  expect(divergences[7]!).toBeLessThan(divergences[1]!);
+  const limit = divergences[7]! * 1.5;
+  const chosen = chooseWithdrawal(divergences, limit)!;
+  expect(divergences.slice(chosen).every((divergence) => divergence <= limit)).toBe(true);
+  expect(chosen === 1 || divergences[chosen - 1]! > limit).toBe(true);
 });
 
 test("rows of images keep positions of three numbers", async () => {

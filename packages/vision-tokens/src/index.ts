@@ -198,5 +198,6 @@ export {
   type PruneToBudgetOptions,
   ratioForBudget,
 } from "./decoder/prune-to-budget.ts";
+export { reduceImages } from "./decoder/reduce-images.ts";
 export { imageAlignment, skipLayers, type SkipLayersOptions } from "./decoder/skip-layers.ts";
 export { chooseWithdrawal, meanDivergence, withdrawImages } from "./decoder/withdraw-images.ts";

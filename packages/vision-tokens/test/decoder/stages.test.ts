@@ -8,6 +8,8 @@ import {
   estimateCost,
   linearRetention,
   meanAttention,
+  mergeBipartite,
+  mergeRuns,
   pageRank,
   type PlannedStage,
   pruneAndRecycle,
@@ -17,6 +19,7 @@ import {
   pruneToBudget,
   ratioForBudget,
   recycleBudgets,
+  reduceImages,
   withdrawImages,
 } from "../../src/index.ts";
 
@@ -314,6 +317,36 @@ describe("pruneAndRecycle", () => {
   });
 });
 
+describe("reduceImages", () => {
+  test("merges the states that enter its layer: frames that stand still become one", () => {
+    const frame = [
+      [1, 0],
+      [0, 1],
+      [2, 2],
+    ];
+    const moved = [
+      [1, 0],
+      [1, 0],
+      [4, 4],
+    ];
+    const states = matrix([...frame, ...moved]);
+    const stage = reduceImages(3, (rows) => mergeRuns(rows, 0.9, 3));
+    const decision = stage.decide({ ...viewOf(stage, 6, 1, 1), states });
+    expect([...decision.keep]).toEqual([0, 1, 2, 4]);
+    expect([...decision.states!.data]).toEqual([1, 0, 0, 1, 3, 3, 1, 0]);
+    expect([stage.layer, stage.reads]).toEqual([3, null]);
+  });
+
+  test("takes any method that makes a reduction, and one that merges nothing", () => {
+    const stage = reduceImages(1, (rows) => mergeBipartite(rows, 2).reduction);
+    const view = viewOf(stage, 8, 1, 4);
+    expect(stage.decide(view).keep).toHaveLength(6);
+    const idle = reduceImages(1, (rows) => mergeBipartite(rows, 0).reduction).decide(view);
+    expect(idle.keep).toHaveLength(8);
+    expect(idle.states!.data).toEqual(view.states.data);
+  });
+});
+
 describe("stages refuse", () => {
   test.each([
     [() => pruneByAttention({ layer: 0 }), "layer: expected an integer >= 1, got 0"],
@@ -323,6 +356,7 @@ describe("stages refuse", () => {
     [() => pruneAndRecycle({ layers: [2, 6] }), "keep.length: expected"],
     [() => pruneByRank({ layers: 4, slope: -1 }), "slope: expected"],
     [() => withdrawImages(0), "layer: expected"],
+    [() => reduceImages(0, () => mergeRuns(randomMatrix(1, 1, 1), 0)), "layer: expected"],
     [() => ratioForBudget(2, 0.5, [0.1, 0.1]), "merged.length: expected"],
     [() => pageRank(randomMatrix(1, 4, 4), 2), "logits: expected 32 entries, got 16"],
     [() => meanAttention(randomMatrix(1, 2, 3), Uint32Array.of(3)), "columns: expected"],
