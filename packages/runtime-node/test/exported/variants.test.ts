@@ -7,7 +7,7 @@ import { largestDifference } from "@frugal/testkit";
 import { addExport, type ExportStyle } from "@frugal/testkit/export-decoder";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { loadModel, type LoadOptions, type Variant } from "../../src/index.ts";
+import { loadDraftHead, loadModel, type LoadOptions, type Variant } from "../../src/index.ts";
 import { goldenTexts, tinyFolder } from "../tiny-models.ts";
 import { embeddedModel } from "./embedded.ts";
 
@@ -206,6 +206,23 @@ describe.each(layouts)("%s's layout", (layout) => {
       };
       expect(distance(await evicted(model), await evicted(built))).toBeLessThan(1.5 * tolerance);
     });
+  });
+
+  test("a draft head reads its states as it does those of the graph that is built here", async () => {
+    const folder = new URL("../frugal-tiny-eagle/", tinyFolder("frugal-tiny"));
+    const head = await loadDraftHead(folder, tinyFolder("frugal-tiny"));
+    const drafter = head.kind === "medusa" ? null : head.model;
+    const guesses = async (of: LanguageModel): Promise<Matrix> => {
+      const target = await of.createSequence();
+      const { reads } = drafter!.info;
+      const { taps } = await target.step({ tokens: text }, { logits: "none", taps: reads! });
+      const sequence = await drafter!.createSequence();
+      const block = { tokens: text, features: taps };
+      return (await sequence.step(block, { logits: "all" })).logits!;
+    };
+    const other = await load(join(root, layout), { variant: "fp32" });
+    expect(distance(await guesses(other), await guesses(built))).toBeLessThan(1e-5);
+    await drafter!.dispose();
   });
 
   test("q4 is the product that quantized weights have in a graph that is built here", async () => {
