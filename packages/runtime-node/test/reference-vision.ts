@@ -15,6 +15,7 @@ export interface AttendedRows {
 export interface VisionSteps {
   /** By layer, what happens to its input; by the number of layers, to the output of the last. */
   readonly before?: (layer: number, rows: Matrix) => Matrix;
+  /** Sees, and may change, the rows between a layer's attention and its MLP. */
   readonly inside?: (layer: number, attended: AttendedRows) => Matrix;
   /** What is added to the scores of each key in a layer; null: nothing. */
   readonly bias?: (layer: number) => Float32Array | null;

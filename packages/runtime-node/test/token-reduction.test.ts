@@ -31,7 +31,7 @@ import { afterAll, describe, expect, test } from "vitest";
 
 import { loadModel, loadVisionTower } from "../src/index.ts";
 import { randomImages, type RandomVision, writeRandomVision } from "./random-vision.ts";
-import { runVision, type VisionSteps } from "./reference-vision.ts";
+import { type AttendedRows, runVision, type VisionSteps } from "./reference-vision.ts";
 
 const layers = [0, 1, 2, 3, 4];
 const images = randomImages(2);
@@ -435,6 +435,51 @@ describe("select", () => {
       );
       await expect(given(Int32Array.of(3, 3, 1, 2), 2, 2)).rejects.toThrow("got 3 after 3");
     });
+  });
+});
+
+describe("what selections look at", () => {
+  test("keys and the attention of the class token, of a layer and of all", async () => {
+    const seen: AttendedRows[] = [];
+    const inside = (_: number, attended: AttendedRows) => {
+      seen.push(attended);
+      return attended.rows;
+    };
+    runVision(plain.config, plain.tensors, pixelsOf(0), { inside });
+    const image = { pixel_values: { data: pixelsOf(0), dims: [1, 3, 24, 24] } };
+    const encode = async (output: string) => {
+      const tower = await loadVisionTower(plain.folder, { output });
+      const rows = await tower.encode(image);
+      await tower.dispose();
+      return rows;
+    };
+    const attentionOf = (layer: number) => seen[layer]!.firstAttention.subarray(1);
+    for (const layer of [0, 3]) {
+      expectClose(await encode(`keys.${layer}`), seen[layer]!.meanKeys, 1e-4);
+      const expected = { data: attentionOf(layer), rows: 1, cols: 36 };
+      expectClose(await encode(`class_attention.${layer}`), expected, 1e-5);
+    }
+    const sums = attentionOf(0).map((_, patch) =>
+      seen.reduce((sum, { firstAttention }) => sum + firstAttention[patch + 1]! / 4, 0),
+    );
+    const mean = await encode("class_attention");
+    expectClose(mean, { data: sums, rows: 1, cols: 36 }, 1e-5);
+    expect(attentiveBlocks(mean.data, { rows: 6, cols: 6 }, 0.5).length).toBe(20);
+  });
+
+  test("of merged rows count by their size", async () => {
+    const reduce = { method: "tome", perLayer: 4 } as const;
+    const [image] = await encodeImages(reduce, "class_attention.2");
+    expect(image!.rows.cols).toBe(37 - 8 - 1);
+    const seen: Float32Array[] = [];
+    const steps = new Merging((_, { meanKeys, firstAttention }, sizes) => {
+      seen.push(firstAttention);
+      return mergeBipartite(meanKeys, 4, { sizes, classToken: true });
+    });
+    runVision(plain.config, plain.tensors, pixelsOf(0), steps);
+    const expected = { ...image!.rows, data: seen[2]!.subarray(1) };
+    expectClose(image!.rows, expected, 1e-5);
+    await expect(encodeImages(reduce, "class_attention")).rejects.toMatchObject({ code: "range" });
   });
 });
 

@@ -11,12 +11,14 @@ import { project, splitColumns } from "./linear.ts";
 import { normalizeStream, type Stream } from "./norm.ts";
 import type { OperatorSet } from "./product.ts";
 import { lowerReduction } from "./token-reduction/lower-reduction.ts";
+import type { LayerProjections } from "./token-reduction/class-attention.ts";
 import type { TokenReduction } from "./token-reduction/token-reduction.ts";
 import { attend, windowInputs, type WindowInputs } from "./vision/attend.ts";
 import { embedPatches, rowsOf } from "./vision/embed-patches.ts";
 import type { EncoderParts } from "./vision/encoder-parts.ts";
 import { addPooled } from "./vision/pool-rows.ts";
 import { addFeatures } from "./vision/project-rows.ts";
+import { addAttention, type AttendedLayer } from "./vision/attention-outputs.ts";
 import { addOrigin, type RowsAt, tapOf } from "./vision/row-origin.ts";
 
 /** Inputs that the layers share. */
@@ -46,7 +48,8 @@ export interface VisionGraphOptions {
  * rows that a decoder takes, of an encoder that has a projector; `newline` `[1, width]`, where that has a
  * learned row for the ends of lines; `hidden.final` `[n, rows, hidden]`,
  * after the final norm; `hidden.{l}` of the same shape for the input of every layer and the output of
- * the last one; and `pooled` `[n, width]`, where configuration and checkpoint have weights for it.
+ * the last one; `pooled` `[n, width]`, where configuration and checkpoint have weights for it; and those
+ * of {@link addAttention}.
  *
  * In CLIP the final norm is applied to every row, transformers apply it to the pooled one only: their
  * `last_hidden_state` is `hidden.{layers}` here.
@@ -86,6 +89,7 @@ export function buildVisionEncoder(
     origin: reduction?.tracker.origin ?? null,
   });
   const taps = new Map<number, RowsAt>();
+  const attended: AttendedLayer[] = [];
   const entered =
     from === 0
       ? embedPatches(encoder)
@@ -95,10 +99,11 @@ export function buildVisionEncoder(
   for (let layer = from; layer < to; layer++) {
     stream = enterLayer(encoder, layer, stream);
     const entry = at("");
-    const { input, output } = graph.scope(`layer.${layer}`, () =>
+    const { input, output, projections } = graph.scope(`layer.${layer}`, () =>
       addLayer(encoder, inputs, layer, stream),
     );
     taps.set(layer, { ...entry, value: input });
+    attended.push({ layer, rows: entry.dims[1]!, projections });
     stream = output;
   }
   stream = enterLayer(encoder, to, stream);
@@ -110,6 +115,7 @@ export function buildVisionEncoder(
     graph.output("hidden.final", final.normalized, "float32", taps.get(to)!.dims);
     addPooled(encoder, final.normalized);
   }
+  addAttention(encoder, attended);
   // The rows that enter as an input leave as none.
   for (const [tap, { value, dims }] of taps) {
     if (value !== "hidden") graph.output(`hidden.${tap}`, value, "float32", dims);
@@ -196,7 +202,7 @@ function addLayer(
   inputs: LayerInputs,
   layer: number,
   stream: Stream,
-): { readonly input: string; readonly output: Stream } {
+): { readonly input: string; readonly output: Stream; readonly projections: LayerProjections } {
   const { graph, config, checkpoint, reduction } = encoder;
   const { hiddenSize, intermediateSize, heads, names, biases, norm } = config;
   const { beforeAttention, qkv, attentionOutput, beforeMlp, up, down } = names.layer;
@@ -232,9 +238,9 @@ function addLayer(
 
   const between: Stream = { hidden: before.sum, update: mixed! };
   const step = reduction?.inside.get(layer);
-  const projected = { queries: queries!, keys: keys! };
+  const shared: LayerProjections = { queries: queries!, keys: keys!, bias };
   const passing =
-    step === undefined ? between : { hidden: step(sumOf(graph, between), projected), update: null };
+    step === undefined ? between : { hidden: step(sumOf(graph, between), shared), update: null };
   const middle = read(beforeMlp, passing);
   const widen = up.map((name) => linear(name, hiddenSize, intermediateSize));
   const [gate, wide] = project(graph, checkpoint, middle.normalized, widen);
@@ -242,5 +248,6 @@ function addLayer(
   const gated = config.gated ? graph.node("Mul", [activated, wide!]) : activated;
   const narrow = linear(down, intermediateSize, hiddenSize);
   const [update] = project(graph, checkpoint, gated, [narrow]);
-  return { input: before.sum, output: { hidden: middle.sum, update: update! } };
+  const output: Stream = { hidden: middle.sum, update: update! };
+  return { input: before.sum, output, projections: shared };
 }

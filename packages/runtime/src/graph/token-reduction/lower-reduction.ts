@@ -4,7 +4,7 @@ import { gridOf } from "../../architectures/vision/vision-layout.ts";
 import type { VisionConfig } from "../../load/vision-config.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
-import { classAttention } from "./class-attention.ts";
+import { classAttention, type LayerProjections } from "./class-attention.ts";
 import { clusterRows, reconstructRows } from "./cluster-rows.ts";
 import { mergePairs } from "./merge-pairs.ts";
 import { modulator } from "./modulate-rows.ts";
@@ -21,12 +21,6 @@ import type {
   TokenReduction,
   TomeReduction,
 } from "./token-reduction.ts";
-
-/** Projections of a layer's attention, `[n, rows, hidden]`. */
-export interface LayerProjections {
-  readonly queries: string;
-  readonly keys: string;
-}
 
 /** A reduction as steps of an encoder that is being built. */
 export interface ReductionSteps {
@@ -121,9 +115,7 @@ function lowerDiffRate(place: Place, { prune, merge }: DiffRateReduction): Reduc
       const pruned = Math.min(before, prune[layer]!);
       const merged = Math.min(pruned, merge[layer]!);
       if (merged === before) return rows;
-      const bias = tracker.attentionBias();
-      const headDim = hiddenSize / heads;
-      const importance = classAttention(graph, projections, before, heads, headDim, bias);
+      const importance = classAttention(graph, projections, heads, hiddenSize);
       return pruneAndMerge(graph, tracker, rows, importance, { pruned, merged });
     });
   }

@@ -15,7 +15,7 @@ export function tapOf({ layers, projector }: VisionConfig, output = "hidden.fina
     const read = projector?.reads[0] ?? "final";
     return read === "final" ? layers : read;
   }
-  const tap = /^hidden\.(\d+)$/.exec(output)?.[1];
+  const tap = /^(?:hidden|keys|class_attention)\.(\d+)$/.exec(output)?.[1];
   return tap === undefined ? layers : Number(tap);
 }
 
