@@ -8,6 +8,8 @@ import {
   expectClose,
   loadReferenceWeights,
   seededRandom,
+  testLanguageModel,
+  tinyConfig,
 } from "@frugal/testkit";
 import {
   chooseWithdrawal,
@@ -23,6 +25,7 @@ import {
 import { afterAll, describe, expect, test } from "vitest";
 
 import { loadModel } from "../src/index.ts";
+import { writeRandomModel } from "./random-model.ts";
 import { goldenTexts, tinyFolder } from "./tiny-models.ts";
 
 const folder = tinyFolder("frugal-tiny");
@@ -74,6 +77,25 @@ async function continued(sequence: Sequence, start: number, count: number, draft
   }
   return ids;
 }
+
+const random = await writeRandomModel({ ...tinyConfig, layers: 3, heads: 6, kvHeads: 2 });
+afterAll(random.remove);
+const absolute = (model: LanguageModel): LanguageModel => ({
+  ...model,
+  createSequence: () => model.createSequence({ positions: "absolute" }),
+});
+
+testLanguageModel(
+  "a staged model of built graphs, without images",
+  async () => {
+    const stages = [...pruneByAttention({ layer: 1 }), ...withdrawImages(2)];
+    const ranges = stagedRanges(3, stages).map((range) =>
+      loadModel(random.folder, { inline: true, chunk: 16, ...range }),
+    );
+    return absolute(createStagedModel(await Promise.all(ranges), stages));
+  },
+  { reference: async () => absolute(await random.reference()), positions: ["absolute"], trees: 10 },
+);
 
 describe("a staged model of built graphs", { timeout: 120_000 }, () => {
   test.for([
@@ -172,8 +194,8 @@ test("rows of images keep positions of three numbers", async () => {
   const place = new URL("oracles/vision-language/qwen2-vl/", import.meta.url);
   const whole = await loadModel(place, options);
   const { layers, hiddenSize: cols } = whole.info;
-  const random = seededRandom(3);
-  const data = Float32Array.from({ length: 9 * cols }, () => random.next() - 0.5);
+  const draw = seededRandom(3);
+  const data = Float32Array.from({ length: 9 * cols }, () => draw.next() - 0.5);
   // Two rows of text, an image of 2 x 3, a row of text.
   const triples = [
     [0, 1, 2, 2, 2, 2, 2, 2, 5],

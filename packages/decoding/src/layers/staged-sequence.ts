@@ -244,7 +244,9 @@ export class StagedSequence implements Sequence {
 
 async function truncate(sequence: Sequence, length: number): Promise<void> {
   if (sequence.length <= length) return;
-  await sequence.keep(Uint32Array.from({ length }, (_, i) => i));
+  const slots = new Uint32Array(length);
+  for (let slot = 0; slot < length; slot++) slots[slot] = slot;
+  await sequence.keep(slots);
 }
 
 /** @throws {@link InferenceError} `unsupported` for what rows that end between layers leave undefined. */
