@@ -1,15 +1,12 @@
 import { InferenceError } from "@frugal/core";
 import {
   buildVisionEncoder,
-  createReducedTower,
-  createVisionEncoder,
-  createVisionTower,
   parseVisionConfig,
+  planTower,
   readJson,
   readWeights,
   type ReducedTower,
   type TokenReduction,
-  type VisionConfig,
   type VisionEncoder,
   withImageSize,
 } from "@frugal/runtime";
@@ -29,7 +26,8 @@ export interface VisionTowerOptions extends Omit<VisionOptions, "format" | "vari
    * `Block.embeddings`, is the default for a vision-language model; `"hidden.final"`, the rows after the
    * final norm, for an encoder on its own; `"hidden.{l}"` is the input of layer `l`, or the output of
    * the last one where `l` is their number; `"pooled"` one row per image; `"newline"` the row that
-   * stands behind every row of tiles in LLaVA-NeXT and LLaVA-OneVision, for no input.
+   * stands behind every row of tiles in LLaVA-NeXT and LLaVA-OneVision, for no input; `"keys.{l}"`,
+   * `"class_attention.{l}"` and `"class_attention"` what selections of visual tokens look at.
    */
   readonly output?: string;
   /**
@@ -85,24 +83,10 @@ export async function loadVisionTower(
   const config = imageSize === undefined ? stated : withImageSize(stated, imageSize);
   const { weights, weightFolder } = await locate(files, (await readWeights(files)).weights);
   const operators = device === "webgpu" ? "portable" : "cpu";
-  const wanted = output ?? defaultOutput(config, layers);
-  const graph = buildVisionEncoder(config, weights, operators, {
-    outputs: [wanted],
-    reduce,
-    layers,
-  });
+  const plan = planTower(config, { output, reduce, layers });
+  const graph = buildVisionEncoder(config, weights, operators, plan.graph);
   const ort = await importOrt();
   await checkDevice(ort, device);
   const session = await createSession(ort, graph, weightFolder, { device, threads });
-  if (reduce !== undefined) return createReducedTower(ort, session, config, wanted);
-  if (layers !== undefined && layers[0] > 0) return createVisionEncoder(ort, session);
-  return createVisionTower(ort, session, config);
-}
-
-function defaultOutput(
-  { layers: count, projector }: VisionConfig,
-  layers: VisionTowerOptions["layers"],
-): string {
-  if (layers !== undefined && layers[1] < count) return `hidden.${layers[1]}`;
-  return projector === null ? "hidden.final" : "features";
+  return plan.create(ort, session);
 }

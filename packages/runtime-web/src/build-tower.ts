@@ -1,8 +1,8 @@
 import { InferenceError } from "@frugal/core";
 import {
   buildVisionEncoder,
-  createVisionTower,
   parseVisionConfig,
+  planTower,
   readJson,
   readWeights,
   relocateWeights,
@@ -22,16 +22,16 @@ import { configureOrt } from "./ort-web.ts";
 export async function buildTower(
   address: SourceAddress,
   scripts: OrtScripts,
-  { threads = 0, output, imageSize, onProgress = () => {}, signal }: VisionTowerOptions,
+  { threads = 0, imageSize, onProgress = () => {}, signal, ...choice }: VisionTowerOptions,
 ): Promise<VisionEncoder> {
   const files = filesAt(address, { onProgress, ...(signal && { signal }) });
   const json = await readJson(files, "config.json");
   if (json === null) throw new InferenceError("format", "config.json: no such file");
   const stated = parseVisionConfig(json);
   const config = imageSize === undefined ? stated : withImageSize(stated, imageSize);
-  const wanted = output ?? (config.projector === null ? "hidden.final" : "features");
+  const plan = planTower(config, choice);
   const { weights } = await readWeights(files);
-  const graph = buildVisionEncoder(config, weights, "cpu", { outputs: [wanted] });
+  const graph = buildVisionEncoder(config, weights, "cpu", plan.graph);
   const externalData = await readShards(files, shardsOf(graph));
   signal?.throwIfAborted();
   onProgress({ phase: "load", fraction: 0 });
@@ -41,7 +41,7 @@ export async function buildTower(
   try {
     const session = await ort.InferenceSession.create(graph, options);
     onProgress({ phase: "load", fraction: 1 });
-    return createVisionTower(ort, session, config);
+    return plan.create(ort, session);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });

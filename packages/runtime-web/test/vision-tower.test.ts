@@ -45,6 +45,30 @@ describe("loadVisionTower", () => {
     await tower.dispose();
   });
 
+  test("merges rows inside, and says which", async () => {
+    const { data, shape: dims } = (await golden("vit")).get("input0.pixel_values")!;
+    const reduce = { method: "tome", perLayer: 2 } as const;
+    const tower = await loadVisionTower(`${folder}vit/`, { reduce });
+    const images = await tower.encodeImages({ pixel_values: { data, dims } });
+    expect(images.length).toBe(dims[0]);
+    for (const { rows, origins } of images) {
+      expect(rows.rows).toBe(10 - 6);
+      expect(origins!.keep[0]).toBe(0);
+      expect(new Set(origins!.source).size).toBe(4);
+      expect(origins!.sizes.reduce((sum, size) => sum + size, 0)).toBe(10);
+    }
+    await tower.dispose();
+  });
+
+  test("runs a range of layers on rows", async () => {
+    const tensors = await golden("vit");
+    const { data, shape } = tensors.get("input0.hidden.1")!;
+    const tower = await loadVisionTower(`${folder}vit/`, { layers: [1, 3] });
+    const rows = await tower.encode({ hidden: { data, dims: shape } });
+    expectClose(rows, { ...rows, data: tensors.get("input0.hidden.final")!.data }, 1e-4);
+    await tower.dispose();
+  });
+
   test.for<[string, object, string, string]>([
     ["nowhere/", {}, "format", "config.json: no such file"],
     ["vit/", { output: "hidden.9" }, "range", "got hidden.9"],

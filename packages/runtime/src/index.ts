@@ -150,6 +150,7 @@ export {
   type ReducedTower,
   type RowOrigins,
 } from "./vision/reduced-tower.ts";
+export { planTower, type TowerOptions, type TowerPlan } from "./vision/plan-tower.ts";
 export { createVisionTower } from "./vision/vision-tower.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
 export { measureImportance } from "./weights/measure-importance.ts";
