@@ -1,4 +1,4 @@
-import type { Matrix } from "@frugal/core";
+import { type Matrix, softmax } from "@frugal/core";
 
 import { expectInteger, expectLength, expectNumber } from "../expect.ts";
 
@@ -58,15 +58,8 @@ function fillWeights(
   weights: Float32Array,
 ): void {
   for (let row = 0; row < n * n; row += n) {
-    let max = -Infinity;
-    for (let i = row; i < row + n; i++) max = Math.max(max, logits[from + i]!);
-    let sum = 0;
-    for (let i = row; i < row + n; i++) {
-      const weight = Math.exp((logits[from + i]! - max) / temperature);
-      weights[i] = weight;
-      sum += weight;
-    }
-    for (let i = row; i < row + n; i++) weights[i]! /= sum;
+    const own = logits.subarray(from + row, from + row + n);
+    softmax(own, weights.subarray(row, row + n), temperature);
   }
 }
 

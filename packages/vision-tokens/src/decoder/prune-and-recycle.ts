@@ -1,8 +1,16 @@
-import { type Matrix, type StageDecision, type StageView, topIndices, wideDot } from "@frugal/core";
+import {
+  type Matrix,
+  softmax,
+  type StageDecision,
+  type StageView,
+  topIndices,
+  wideDot,
+} from "@frugal/core";
 
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { mergeClusters } from "../cluster/merge-clusters.ts";
 import { expectInteger } from "../expect.ts";
+import { pickRows } from "../select/pick-rows.ts";
 import { applyReduction } from "../select/reduction.ts";
 import { meanAttention } from "./mean-attention.ts";
 import type { PlannedStage } from "./planned-stage.ts";
@@ -36,14 +44,11 @@ export function chooseRaters(text: Matrix, images: Matrix): Uint32Array {
   const shares = new Float64Array(text.rows);
   const row = new Float64Array(text.rows);
   for (let i = 0; i < images.rows; i++) {
-    let max = -Infinity;
     for (let t = 0; t < text.rows; t++) {
       row[t] = wideDot(images.data, i * images.cols, text.data, t * text.cols, text.cols);
-      max = Math.max(max, row[t]!);
     }
-    let sum = 0;
-    for (let t = 0; t < text.rows; t++) sum += row[t] = Math.exp(row[t]! - max);
-    for (let t = 0; t < text.rows; t++) shares[t]! += row[t]! / sum;
+    softmax(row, row);
+    for (let t = 0; t < text.rows; t++) shares[t]! += row[t]!;
   }
   const mean = images.rows / text.rows;
   const all = Uint32Array.from(shares, (_, t) => t);
@@ -82,12 +87,7 @@ function decide(view: StageView, count: number, recycle: boolean): StageDecision
   const { states, text } = view;
   const attention = view.scores!;
   const raters = chooseRaters(text, states);
-  const rated = Array.from(raters, (t) =>
-    attention.data.subarray(t * attention.cols, (t + 1) * attention.cols),
-  );
-  const data = new Float32Array(rated.length * attention.cols);
-  for (const [i, row] of rated.entries()) data.set(row, i * attention.cols);
-  const scores = meanAttention({ data, rows: rated.length, cols: attention.cols });
+  const scores = meanAttention(pickRows(attention, raters));
   const kept = topIndices(scores, 0, scores.length, count);
   const pruned = complement(kept, states.rows);
   if (!recycle || pruned.length === 0) return { keep: kept };
@@ -123,12 +123,4 @@ function recycleRows(
 function complement(kept: Uint32Array, rows: number): Uint32Array {
   const isKept = new Set(kept);
   return Uint32Array.from({ length: rows }, (_, row) => row).filter((row) => !isKept.has(row));
-}
-
-function pickRows({ data, cols }: Matrix, rows: Uint32Array): Matrix {
-  const picked = new Float32Array(rows.length * cols);
-  for (const [to, from] of rows.entries()) {
-    picked.set(data.subarray(from * cols, (from + 1) * cols), to * cols);
-  }
-  return { data: picked, rows: rows.length, cols };
 }

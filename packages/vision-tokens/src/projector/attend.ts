@@ -1,4 +1,4 @@
-import { softmax } from "@frugal/core";
+import { softmax, wideDot } from "@frugal/core";
 
 /** Rows of keys or values of one head: row `i` begins at `offset + i * stride`. */
 export interface HeadRows {
@@ -26,9 +26,7 @@ export function attendHead(
   const scale = 1 / Math.sqrt(width);
   for (let i = 0; i < count; i++) {
     const from = keys.offset + i * keys.stride;
-    let sum = 0;
-    for (let c = 0; c < width; c++) sum += query.data[query.offset + c]! * keys.data[from + c]!;
-    shares[i] = sum * scale;
+    shares[i] = scale * wideDot(query.data, query.offset, keys.data, from, width);
   }
   softmax(shares, shares);
   for (let c = 0; c < width; c++) {

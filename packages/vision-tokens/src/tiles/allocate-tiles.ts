@@ -1,5 +1,6 @@
 import { expectInteger } from "../expect.ts";
 import { roundHalfEven } from "../round-half-even.ts";
+import { shareOut } from "../share-out.ts";
 import { bestResolution, type Resolution } from "./best-resolution.ts";
 import { expectSize, type TilePlan } from "./tile-plan.ts";
 
@@ -23,9 +24,11 @@ export interface AllocateTilesOptions {
  * With more images than the budget has tiles each keeps its overview and nothing else; the reference
  * then gives every image one tile more.
  *
+ * _Cost_: per image, O(budget · log budget) grids to choose from.
+ *
  * @returns a plan per image; 0 by 0 local tiles where the overview suffices.
  * @throws `InferenceError` `range` for an option or a size that is not a positive integer.
- * @see `docs/algorithms/image-tiles.md`
+ * @see LEOPARD (Jia et al.), arXiv:2410.01744; `docs/algorithms/image-tiles.md`
  */
 export function allocateTiles(
   sizes: readonly Resolution[],
@@ -40,7 +43,7 @@ export function allocateTiles(
     const tiles = roundHalfEven(width / tile) * roundHalfEven(height / tile);
     return tiles === 1 ? 0 : tiles;
   });
-  const shares = shareOut(wishes, Math.max(0, budget - sizes.length), spendAll);
+  const shares = sharesOf(wishes, Math.max(0, budget - sizes.length), spendAll);
   return sizes.map(([width, height], i) => {
     const best = bestResolution(width, height, gridsOf(shares[i]!, tile));
     const [w, h] = best ?? [tile, tile];
@@ -57,16 +60,11 @@ export function allocateTiles(
   });
 }
 
-function shareOut(wishes: readonly number[], budget: number, spendAll: boolean): number[] {
+function sharesOf(wishes: readonly number[], budget: number, spendAll: boolean): readonly number[] {
   const total = wishes.reduce((sum, wish) => sum + wish, 0);
-  if (total <= budget) return [...wishes];
-  const shares = wishes.map((wish) => Math.floor((wish * budget) / total));
-  if (!spendAll) return shares;
-  const remainder = (i: number) => (wishes[i]! * budget) % total;
-  const order = [...wishes.keys()].sort((i, j) => remainder(j) - remainder(i) || i - j);
-  const left = budget - shares.reduce((sum, share) => sum + share, 0);
-  for (const i of order.slice(0, left)) shares[i]! += 1;
-  return shares;
+  if (total <= budget) return wishes;
+  if (spendAll) return shareOut(budget, wishes);
+  return wishes.map((wish) => Math.floor((wish * budget) / total));
 }
 
 /** All grids of 2 to `most` tiles, those with few rows first. */

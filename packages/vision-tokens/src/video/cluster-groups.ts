@@ -2,6 +2,7 @@ import type { Matrix } from "@frugal/core";
 
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { mergeClusters } from "../cluster/merge-clusters.ts";
+import { pickRows } from "../select/pick-rows.ts";
 import type { WeightedSum } from "../select/reduction.ts";
 
 /** Sums that make `count` rows of a group of rows of `x`, each the mean around a dense one. */
@@ -13,7 +14,7 @@ export function clusterGroup(
 ): WeightedSum[] {
   if (count >= rows.length) return rows.map((row) => ({ anchor: row, terms: [[row, 1]] }));
   if (count === 0) return [];
-  const own = rowsOf(x, rows);
+  const own = pickRows(x, rows);
   const { starts, indices, weights, keep } = mergeClusters(
     clusterDensityPeaks(own, count, neighbors),
   );
@@ -24,13 +25,4 @@ export function clusterGroup(
       weights[starts[i]! + t]!,
     ]),
   }));
-}
-
-/** Some rows of a matrix, new. */
-export function rowsOf({ data, cols }: Matrix, rows: ArrayLike<number>): Matrix {
-  const out = new Float32Array(rows.length * cols);
-  for (let i = 0; i < rows.length; i++) {
-    out.set(data.subarray(rows[i]! * cols, (rows[i]! + 1) * cols), i * cols);
-  }
-  return { data: out, rows: rows.length, cols };
 }

@@ -3,10 +3,10 @@ import { cosine, type Matrix, topIndices } from "@frugal/core";
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { expectInteger, expectLength, expectNumber, expectNumbers } from "../expect.ts";
 import { mostSimilar } from "../select/most-similar.ts";
+import { pickRows } from "../select/pick-rows.ts";
 import { createReduction, type Reduction, type WeightedSum } from "../select/reduction.ts";
 import { unitRows } from "../select/unit-rows.ts";
-import { rowsOf } from "./cluster-groups.ts";
-import { shareOut } from "./share-out.ts";
+import { shareOut } from "../share-out.ts";
 import { VideoFrames } from "./video-frames.ts";
 
 /** Options of {@link mergeAroundAnchors}. */
@@ -32,8 +32,8 @@ export interface MergeAroundAnchorsOptions {
  * stay; in every fourth frame of a scene the densest other cells take up what is left of the scene, each
  * row joining the most similar.
  *
- * What the published code does where the sheet is silent (ties, shares that are no whole numbers, cells
- * that are both dense and attended to) was not read: attention comes first here.
+ * What the paper leaves open (ties, shares that are no whole numbers, cells that are both dense and
+ * attended to) is ours: attention comes first.
  *
  * _Shapes_: `features` (frames · perFrame) × d, `attention` one number per row. _Cost_: O(rows ·
  * dense rows of a scene · d).
@@ -128,7 +128,7 @@ function centersOf(
   const shares = shareOut(Math.min(count, room), sizes);
   const centers = free.flatMap((rows, i) => {
     if (shares[i] === 0) return [];
-    const peaks = clusterDensityPeaks(rowsOf(video.features, rows), shares[i]!, neighbors);
+    const peaks = clusterDensityPeaks(pickRows(video.features, rows), shares[i]!, neighbors);
     return Array.from(peaks.centers, (center) => rows[center]!);
   });
   return Uint32Array.from(centers);

@@ -8,8 +8,8 @@ import {
   type Reduction,
   type WeightedSum,
 } from "../select/reduction.ts";
+import { shareOut } from "../share-out.ts";
 import { clusterGroup } from "./cluster-groups.ts";
-import { shareOut } from "./share-out.ts";
 import { stillSegments } from "./still-segments.ts";
 import { mergeStill, VideoFrames } from "./video-frames.ts";
 

@@ -9,7 +9,7 @@ import {
   mergeStillAndSalient,
   type Reduction,
 } from "../../src/index.ts";
-import { shareOut } from "../../src/video/share-out.ts";
+import { shareOut } from "../../src/share-out.ts";
 import { divideStill } from "../../src/video/still-segments.ts";
 import { normalRows } from "../select/fixtures.ts";
 
@@ -267,5 +267,7 @@ test("shareOut gives largest remainders, the first of equal ones, none more than
   expect(shareOut(5, [1, 1, 1, 7])).toEqual([1, 1, 0, 3]);
   expect(shareOut(10, [1, 1, 1, 7])).toEqual([1, 1, 1, 7]);
   expect(shareOut(0, [3, 4])).toEqual([0, 0]);
+  // A third each is left over: as floats, that of the first would be the smallest.
+  expect(shareOut(2, [4, 1, 1])).toEqual([2, 0, 0]);
   expect(shareOut(0, [])).toEqual([]);
 });
