@@ -1,7 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 
 import { argMax, type Block, type LanguageModel, type Matrix, type Sequence } from "@frugal/core";
-import type { EncoderInput } from "@frugal/runtime";
+import {
+  buildVisionEncoder,
+  type EncoderInput,
+  parseVisionConfig,
+  readJson,
+  readWeights,
+} from "@frugal/runtime";
 import { expectClose, readSafetensors } from "@frugal/testkit";
 import {
   anyRes,
@@ -15,7 +22,7 @@ import {
 } from "@frugal/vision-tokens";
 import { describe, expect, test } from "vitest";
 
-import { loadModel, loadVisionTower } from "../src/index.ts";
+import { FolderFiles, loadModel, loadVisionTower } from "../src/index.ts";
 
 const folder = new URL("oracles/vision-language/", import.meta.url);
 const names = await readdir(folder);
@@ -158,6 +165,25 @@ function expectSame(actual: Matrix, expected: Matrix): void {
     expect(best(actual)).toBe(best(expected));
   }
 }
+
+test("layers behind the one that is read are left out of the graph", async () => {
+  const files = new FolderFiles(fileURLToPath(new URL("llava/", folder)));
+  const config = parseVisionConfig(await readJson(files, "config.json"));
+  const { weights } = await readWeights(files);
+  const text = (outputs?: readonly string[]): string => {
+    const graph = buildVisionEncoder(config, weights, "cpu", { ...(outputs && { outputs }) });
+    return Buffer.from(graph).toString("latin1");
+  };
+  expect(config.projector?.reads).toEqual([2]);
+  for (const [outputs, layers] of [
+    [undefined, [true, true, true]],
+    [["hidden.final"], [true, true, true]],
+    [["features"], [true, true, false]],
+  ] as const) {
+    const graph = text(outputs);
+    expect([0, 1, 2].map((layer) => graph.includes(`encoder.layers.${layer}.mlp`))).toEqual(layers);
+  }
+});
 
 describe.for(names)("%s", (name) => {
   test("its encoder gives the rows that enter the decoder of transformers", async () => {
