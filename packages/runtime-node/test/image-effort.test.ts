@@ -26,14 +26,14 @@ const efforts: Readonly<Record<string, ImageEffort>> = {
   "a reach of 0": { reach: 0 },
   "blind heads": { heads: someHeads },
   "fewer channels": { channels: [intermediateSize, half, 0, 1] },
-  "no attention of images": { skips: { ...skip, part: "attention", rows: "images", steps: "all" } },
-  "no MLP of images": { skips: { ...skip, part: "mlp", rows: "images", steps: "all" } },
-  "no blocks of images": { skips: { ...skip, part: "block", rows: "images", steps: "all" } },
-  "no blocks of prompts": { skips: { ...skip, part: "block", rows: "all", steps: "prompt" } },
+  "no attention of images": { skips: { ...skip, part: "attention", rows: "images" } },
+  "no MLP of images": { skips: { ...skip, part: "mlp", rows: "images" } },
+  "no blocks of images": { skips: { ...skip, part: "block", rows: "images" } },
+  "no blocks of any row": { skips: { ...skip, part: "block", rows: "all" } },
   "consecutive blocks": {
-    skips: { layers: [1, 2], part: "block", rows: "images", steps: "all" },
+    skips: { layers: [1, 2], part: "block", rows: "images" },
   },
-  "no MLP of answers": { skips: { ...skip, part: "mlp", rows: "all", steps: "answer" } },
+  "no MLP of any row": { skips: { ...skip, part: "mlp", rows: "all" } },
   "all of it": {
     reach: 2,
     heads: someHeads,
@@ -133,8 +133,8 @@ describe("an effort for images", () => {
     [{ heads: allHeads.slice(1) }, "shape", "heads: expected 4 layers, got 3"],
     [{ heads: allHeads.map((mask) => mask.slice(1)) }, "shape", "heads[0]: expected 6 times"],
     [{ channels: [1, 1, 1, 9999] }, "range", "channels[3]: expected"],
-    [{ skips: { ...skip, layers: [0], part: "mlp", rows: "all", steps: "all" } }, "range", "skips"],
-    [{ skips: { ...skip, layers: [4], part: "mlp", rows: "all", steps: "all" } }, "range", "skips"],
+    [{ skips: { ...skip, layers: [0], part: "mlp", rows: "all" } }, "range", "skips"],
+    [{ skips: { ...skip, layers: [4], part: "mlp", rows: "all" } }, "range", "skips"],
   ] as const)("is refused where it does not fit the model: %o", async ([effort, code, message]) => {
     const load = loadModel(random.folder, { inline: true, effort });
     await expect(load).rejects.toMatchObject({ code });

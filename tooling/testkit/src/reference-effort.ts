@@ -5,8 +5,6 @@ export interface ChunkEffort {
   readonly effort: ImageEffort;
   /** 1 for the slots of images, up to and including those of the chunk. */
   readonly images: readonly number[];
-  /** Rows of the block that the chunk belongs to. */
-  readonly blockRows: number;
 }
 
 /** Whether a row skips a part of a layer. */
@@ -19,8 +17,6 @@ export function skips(
   const plan = chunk?.effort.skips;
   if (!chunk || !plan?.layers.includes(layer)) return false;
   if (plan.part !== part && (part === "block" || plan.part !== "block")) return false;
-  const step = chunk.blockRows === 1 ? "answer" : "prompt";
-  if (plan.steps !== "all" && plan.steps !== step) return false;
   return plan.rows === "all" || chunk.images[slot] === 1;
 }
 

@@ -231,7 +231,7 @@ class ReferenceSequence implements Sequence {
             : nearSlots(visible, first + r, start, images, effort.reach),
         ),
         hook: this.#hook,
-        effort: effort && { effort, images: marks, blockRows: plan.rows },
+        effort: effort && { effort, images: marks },
         ...(onScores && {
           onScores: (row, ...rest) => onScores(first + row, ...rest),
         }),

@@ -9,8 +9,6 @@ export interface LayerSkips {
   readonly part: "attention" | "mlp" | "block";
   /** Which rows: those of images, or all of them. */
   readonly rows: "images" | "all";
-  /** In which steps: of more than one row, of one, or in all of them. */
-  readonly steps: "prompt" | "answer" | "all";
 }
 
 /**

@@ -45,15 +45,10 @@ export class ImageFeeds {
   }
 
   /**
-   * Tensors for the rows of images that `flags` marks, of a block of `blockRows`, after the slots of a
+   * Tensors for the rows of images that `flags` marks in a block, after the slots of a
    * cache of `capacity`.
    */
-  for(
-    flags: Uint8Array,
-    blockRows: number,
-    slots: ImageSlots,
-    capacity: number,
-  ): Record<string, Tensor> {
+  for(flags: Uint8Array, slots: ImageSlots, capacity: number): Record<string, Tensor> {
     const { heads, channels, skips } = this.effort;
     const { Tensor } = this.#ort;
     const rows = flags.length;
@@ -74,9 +69,7 @@ export class ImageFeeds {
       feeds["image_columns"] = new Tensor("float32", columns, [1, 1, 1, columns.length]);
     }
     if (skips !== undefined) {
-      const step = blockRows === 1 ? "answer" : "prompt";
-      const isOn = skips.steps === "all" || skips.steps === step;
-      const skipped = flags.map((flag) => (isOn && (skips.rows === "all" || flag === 1) ? 1 : 0));
+      const skipped = flags.map((flag) => (skips.rows === "all" ? 1 : flag));
       feeds["skipped"] = new Tensor("bool", skipped, [1, rows, 1]);
     }
     return feeds;

@@ -201,7 +201,7 @@ export class SegmentedSequence implements Sequence {
       pause: () => this.#context.pause(),
       run: (part, from, to, own) => {
         const flags = images?.subarray(from, to);
-        return this.#runChunk(part, slicePlaces(places, from, to), own, tree, flags, rows);
+        return this.#runChunk(part, slicePlaces(places, from, to), own, tree, flags);
       },
       joinScores: (parts) => this.#context.scores!.join(parts),
     });
@@ -213,7 +213,6 @@ export class SegmentedSequence implements Sequence {
     { logits: wanted, taps = [], tapRows = "all", attention, scores = noRows }: StepOptions,
     tree: OpenTree | null,
     flags: Uint8Array | undefined,
-    blockRows: number,
   ): Promise<StepOutput> {
     const { feeds: pool, logitFeeds, firstLayer, scores: reader, images } = this.#context;
     const rows = highs.length;
@@ -243,7 +242,7 @@ export class SegmentedSequence implements Sequence {
         feeds.tensors,
         logitFeeds?.for(wanted, rows),
         reader?.for(scores),
-        flags && images?.for(flags, blockRows, this.#images, this.#cache.capacity),
+        flags && images?.for(flags, this.#images, this.#cache.capacity),
         this.#featureFeeds(block),
         policy?.tensors,
       ),

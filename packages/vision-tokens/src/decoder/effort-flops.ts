@@ -15,7 +15,7 @@ export interface EffortInput {
 /**
  * Floating-point operations of a prompt with an image if nothing were computed that an `ImageEffort`
  * leaves out: what a special export could reach. Two per multiply-add, without embedding and
- * vocabulary; attention among text is counted in full. Skips that spare the prompt count.
+ * vocabulary; attention among text is counted in full.
  *
  * @throws `InferenceError` `range` or `shape` for counts or an effort that do not fit.
  * @see `docs/algorithms/skipping-images.md`
@@ -36,7 +36,7 @@ export function effortFlops(dims: DecoderDims, input: EffortInput, effort: Image
       : countNeighbors(input.width, input.height, reach);
   let macs = 0;
   for (let layer = 0; layer < layers; layer++) {
-    const skip = skips?.layers.includes(layer) === true && skips.steps !== "answer" ? skips : null;
+    const skip = skips?.layers.includes(layer) === true ? skips : null;
     const runs = (part: "attention" | "mlp", rows: "images" | "text"): number => {
       const isSpared = skip !== null && (rows === "images" || skip.rows === "all");
       return isSpared && (skip.part === part || skip.part === "block") ? 0 : 1;

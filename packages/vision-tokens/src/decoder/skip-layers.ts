@@ -14,14 +14,16 @@ export interface SkipLayersOptions {
   readonly part?: LayerSkips["part"];
   /** Default those of images. */
   readonly rows?: LayerSkips["rows"];
-  /** Default all. */
-  readonly steps?: LayerSkips["steps"];
 }
 
 /**
  * IMA: layers `start < l < end` whose number `interval` divides leave out their work, since rows of
  * perception change slowly from layer to layer. `ImageEffort.skips`; experimental: published results are
  * for models with ten visual tokens that were tuned for one task.
+ *
+ * Deviation: the reference can also skip in prompts or in answers only, which it tells apart by the
+ * length of a block. What a row becomes would then depend on how a text is cut into blocks, and a text
+ * on whether it was drafted.
  *
  * @throws `InferenceError` `range` for what is no count.
  * @see Shukor and Cord, arXiv:2410.09454, mshukor/ima-lmms: skipping_llama.py;
@@ -30,7 +32,7 @@ export interface SkipLayersOptions {
 export function skipLayers(layers: number, options: SkipLayersOptions): LayerSkips {
   expectInteger("layers", layers, 1);
   const { start = 0, end = layers - 1, interval } = options;
-  const { part = "block", rows = "images", steps = "all" } = options;
+  const { part = "block", rows = "images" } = options;
   expectInteger("start", start, 0);
   expectInteger("end", end, 0, layers);
   expectInteger("interval", interval, 1);
@@ -38,7 +40,7 @@ export function skipLayers(layers: number, options: SkipLayersOptions): LayerSki
   for (let layer = start + 1; layer < end; layer++) {
     if (layer % interval === 0) skipped.push(layer);
   }
-  return { layers: skipped, part, rows, steps };
+  return { layers: skipped, part, rows };
 }
 
 /**
