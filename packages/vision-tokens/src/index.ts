@@ -114,12 +114,14 @@ export { selectSalientAndDistinct } from "./select/select-salient-and-distinct.t
 export { applyReduction, type Reduction } from "./select/reduction.ts";
 export { selectByAttention } from "./select/select-by-attention.ts";
 export { selectChanged } from "./select/select-changed.ts";
+export { relevanceToText } from "./select/relevance-to-text.ts";
 export { type DeterminantSelection, selectDeterminant } from "./select/select-determinant.ts";
 export {
   dependsOnText,
   type Mechanism,
   type MethodInfo,
   methods,
+  type Modality,
   type Signal,
   type Stage,
   usableMethods,

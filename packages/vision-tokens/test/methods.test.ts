@@ -12,7 +12,9 @@ test("every method is a function of the package, once", () => {
 
 test("lists what an export can supply, and nothing else", () => {
   const names = (...signals: package_.Signal[]) => usableMethods(signals).map(({ name }) => name);
-  expect(names("features")).toEqual(expect.arrayContaining(["DivPrune", "FLoC", "Token Merging"]));
+  expect(names("features")).toEqual(
+    expect.arrayContaining(["DivPrune", "FLoC", "FrameFusion, first stage; A-ToMe"]),
+  );
   expect(names("features")).not.toContain("FasterVLM");
   expect(names("class-attention")).toEqual(expect.arrayContaining(["FasterVLM", "GlobalCom²"]));
   expect(names("class-attention")).not.toContain("VisionZip");
