@@ -17,7 +17,10 @@ testLanguageModel(
     const { config, weights } = await readModelFolder(new FolderFiles(random.folder));
     const data = await readFile(`${random.folder}/model.safetensors`);
     const checkpoint = { weights, quantization: null };
-    const { part, graph, moveRows } = planDecoder(config, checkpoint, { keepsOutputs: true });
+    const { part, graph, moveRows } = planDecoder(config, checkpoint, {
+      keepsOutputs: true,
+      device: "webgpu",
+    });
     const externalData = [{ path: "model.safetensors", data }];
     const session = await ort.InferenceSession.create(graph, { externalData });
     const options = {

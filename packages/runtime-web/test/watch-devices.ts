@@ -10,6 +10,9 @@ interface GpuPrototypes {
   };
   readonly GPUDevice: { prototype: { createBuffer: (...wanted: unknown[]) => object } };
   readonly GPUBuffer: { prototype: { destroy: () => void } };
+  readonly GPUComputePassEncoder: {
+    prototype: { dispatchWorkgroups: (...size: unknown[]) => void };
+  };
 }
 
 const gpu = globalThis as unknown as GpuPrototypes;
@@ -46,6 +49,23 @@ export function countBuffers(): { readonly live: () => number; readonly stop: ()
     stop: () => {
       gpu.GPUDevice.prototype.createBuffer = createBuffer;
       gpu.GPUBuffer.prototype.destroy = destroy;
+    },
+  };
+}
+
+/** Counts the kernels that are launched from now on. */
+export function countLaunches(): { readonly count: () => number; readonly stop: () => void } {
+  let launched = 0;
+  const { prototype } = gpu.GPUComputePassEncoder;
+  const { dispatchWorkgroups } = prototype;
+  prototype.dispatchWorkgroups = function dispatch(...size) {
+    launched++;
+    dispatchWorkgroups.apply(this, size);
+  };
+  return {
+    count: () => launched,
+    stop: () => {
+      prototype.dispatchWorkgroups = dispatchWorkgroups;
     },
   };
 }

@@ -1,12 +1,12 @@
 import { generate, type GenerateOptions } from "@frugal/decoding";
-import type { LanguageModel } from "@frugal/core";
+import type { LanguageModel, LogitsWanted } from "@frugal/core";
 import { expectClose, testLanguageModel, tinyConfig } from "@frugal/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 
 import oracle from "../../../models/texts.json";
 import { loadModel } from "../src/index.ts";
 import { randomModel } from "./random-model.ts";
-import { countBuffers, watchDevices } from "./watch-devices.ts";
+import { countBuffers, countLaunches, watchDevices } from "./watch-devices.ts";
 
 // Chromium's software adapter: what is checked is that results are right, not that they come soon. On
 // this thread models share the compiled kernels, which are most of what loading takes.
@@ -98,27 +98,47 @@ describe("a small model on WebGPU", () => {
   });
 });
 
-describe("frugal-tiny on WebGPU begins texts as in Node", { timeout: 300_000 }, () => {
+describe("frugal-tiny on WebGPU", { timeout: 300_000 }, () => {
   let model: LanguageModel;
   beforeAll(async () => {
     model = await loadModel("/models/frugal-tiny/", here);
   }, 300_000);
   afterAll(() => model.dispose());
 
+  test("finds the best id in a few launches, and does not sort", async () => {
+    const sequence = await model.createSequence();
+    const launches = countLaunches();
+    const used = async (logits: LogitsWanted): Promise<number> => {
+      const before = launches.count();
+      await sequence.step({ tokens: Uint32Array.of(3) }, { logits });
+      return launches.count() - before;
+    };
+    const rest = await used("last");
+    const best = (await used({ top: 1 })) - rest;
+    const sorted = (await used({ top: 2 })) - rest;
+    launches.stop();
+    await sequence.dispose();
+    expect(best).toBeLessThan(10);
+    expect(sorted).toBeGreaterThan(best);
+  });
+
   // A greedy and a seeded one: the adapter computes some tokens a second.
   const texts = oracle.texts as readonly Text[];
   const seeded = texts.find(({ options }) => options.seed !== undefined)!;
-  test.for([texts[0]!, seeded])("after $prompt, $options", async ({ options, promptIds, ids }) => {
-    const maxTokens = 16;
-    const sequence = await model.createSequence();
-    const written: number[] = [];
-    const prompt = Uint32Array.from(promptIds);
-    for await (const event of generate(sequence, prompt, { ...options, maxTokens })) {
-      if (event.type === "token-accepted") written.push(event.token);
-    }
-    await sequence.dispose();
-    expect(written).toEqual(ids.slice(0, maxTokens));
-  });
+  test.for([texts[0]!, seeded])(
+    "begins the text of Node after $prompt, $options",
+    async ({ options, promptIds, ids }) => {
+      const maxTokens = 16;
+      const sequence = await model.createSequence();
+      const written: number[] = [];
+      const prompt = Uint32Array.from(promptIds);
+      for await (const event of generate(sequence, prompt, { ...options, maxTokens })) {
+        if (event.type === "token-accepted") written.push(event.token);
+      }
+      await sequence.dispose();
+      expect(written).toEqual(ids.slice(0, maxTokens));
+    },
+  );
 });
 
 test("layers with a sliding window see on WebGPU what they see on WebAssembly", async () => {

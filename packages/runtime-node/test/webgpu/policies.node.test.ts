@@ -18,7 +18,7 @@ const policies = [
  * What may run beside the device: lengths and conditions, which providers keep on the host anyway, a
  * choice that is handed on as it came, and the table of embeddings.
  */
-const onHost = ["Concat", "Or", "Identity", "Gather", "Cast"];
+const onHost = ["Concat", "Equal", "Or", "Identity", "Gather", "Cast"];
 
 describe.skipIf(chromium === undefined)("policies on WebGPU (skipped without a driver)", () => {
   const random = writeRandomModel({ ...tinyConfig, layers: 3, heads: 4, kvHeads: 2 });

@@ -38,11 +38,31 @@ export function addLogits(
 /** Adds the reduction of rows of logits, by the input `top_k`; outputs as of {@link addLogits}. */
 export function addTop(graph: GraphBuilder, logits: string): void {
   const k = graph.input("top_k", "int64", [1]);
-  const [values, ids] = graph.nodes("TopK", [logits, k], 2, { axis: { int: 1 } });
+  const [values, ids] =
+    graph.operators === "cpu" ? topK(graph, logits, k) : topOrBest(graph, logits, k);
   graph.output("top_values", values!, "float32", ["top_rows", "k"]);
   graph.output("top_ids", ids!, "int64", ["top_rows", "k"]);
   const lse = logSumExp(graph, logits);
   graph.output("log_sum_exp", lse, "float32", ["top_rows"]);
+}
+
+function topK(graph: GraphBuilder, logits: string, k: string): readonly string[] {
+  return graph.nodes("TopK", [logits, k], 2, { axis: { int: 1 } });
+}
+
+/**
+ * The same, by the two reductions that it is where `k` is 1: WebGPU sorts whole rows for TopK, in some
+ * hundred launches of a kernel.
+ */
+function topOrBest(graph: GraphBuilder, logits: string, k: string): readonly string[] {
+  return graph.branch(
+    graph.node("Equal", [k, graph.ints([1])]),
+    () => [
+      graph.node("ReduceMax", [logits, graph.ints([1])], { keepdims: { int: 1 } }),
+      graph.node("ArgMax", [logits], { axis: { int: 1 }, keepdims: { int: 1 } }),
+    ],
+    () => topK(graph, logits, k),
+  );
 }
 
 /**
