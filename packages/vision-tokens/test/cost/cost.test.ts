@@ -5,7 +5,9 @@ import {
   compareSavings,
   type DecoderDims,
   decoderFlops,
+  decodeStepFlops,
   type EncoderDims,
+  encoderFlops,
   estimateCost,
   type VitDims,
   vitFlops,
@@ -121,6 +123,24 @@ describe("decoderFlops", () => {
     expect(round(decoderFlops(qwen7, aim) / tera, 3)).toBe(14.748);
     expect(round(decoderFlops(qwen7, aim) / decoderFlops(qwen7, 6372), 4)).toBe(0.1483);
   });
+});
+
+test("a step is the last row of a prefill, and an encoder a classifier without its ends", () => {
+  // Attention is counted in full: each of two rows more attends to all, and all to each of them.
+  const [n, dims] = [50, smol135];
+  const more = decoderFlops(dims, n + 1) - decoderFlops(dims, n);
+  const attention = 4 * dims.layers * dims.width;
+  expect(more - decodeStepFlops(dims, n)).toBe(attention * (n + 1));
+  const perLayer = Array.from({ length: dims.layers }, (_, layer) => 7 * layer);
+  const context = perLayer.reduce((sum, count) => sum + count, 0);
+  const none = decodeStepFlops(dims, 0);
+  expect(decodeStepFlops(dims, perLayer) - none).toBe(4 * dims.width * context);
+  expect(() => decodeStepFlops(dims, [1])).toThrow("context: expected 30 entries, got 1");
+  const { width, tokens } = siglipBase;
+  const ends = 2 * (tokens * width * 3 * 16 ** 2 + width * 1000);
+  expect(vitFlops({ ...siglipBase, patch: 16, classes: 1000 }) - ends).toBe(
+    encoderFlops(siglipBase),
+  );
 });
 
 describe("vitFlops", () => {

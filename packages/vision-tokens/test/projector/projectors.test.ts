@@ -60,6 +60,24 @@ describe("matryoshkaPool", () => {
     }
   });
 
+  test("leaves constants, and is pooling of squares at every level", () => {
+    const x = normalRows(8, 576, 2);
+    const constant = { ...x, data: new Float32Array(1152).fill(3) };
+    for (const tokens of matryoshkaLevels(square(24))) {
+      const pool = matryoshkaPool(square(24), tokens);
+      for (const value of applyReduction(pool, constant).data) expect(value).toBeCloseTo(3, 5);
+      const side = Math.sqrt(tokens);
+      const k = 24 / side;
+      const cell = tokens - 1;
+      const [top, left] = [Math.floor(cell / side) * k, (cell % side) * k];
+      let sum = 0;
+      for (let i = 0; i < k * k; i++) {
+        sum += x.data[2 * ((top + Math.floor(i / k)) * 24 + left + (i % k))]!;
+      }
+      expect(applyReduction(pool, x).data[2 * cell]).toBeCloseTo(sum / (k * k), 5);
+    }
+  });
+
   test("knows its levels, and refuses others", () => {
     expect(matryoshkaLevels(square(24))).toEqual([576, 144, 64, 36, 16, 9, 4, 1]);
     expect(matryoshkaLevels({ rows: 4, cols: 6 })).toEqual([24, 6]);
@@ -392,6 +410,17 @@ describe("mixByPooling", () => {
       { segments: 4 },
     );
     expect([...result.data]).toEqual([2, 2, 2, 5, 5, 5, 7, 7]);
+  });
+
+  test("a length that segments do not divide leaves the rest to the last", () => {
+    const rows = (value: (i: number) => number) =>
+      matrix(Array.from({ length: 10 }, (_, i) => [value(i)]));
+    const zeros = rows(() => 0);
+    const one = rows(() => 1);
+    const peak = rows((i) => i);
+    const parts = { query: zeros, key: zeros, segment: peak, local: zeros, output: one };
+    const result = mixByPooling(parts, { segments: 4 });
+    expect([...result.data]).toEqual([2, 2, 2, 5, 5, 5, 8, 8, 8, 9]);
   });
 
   test("refuses what does not fit", () => {

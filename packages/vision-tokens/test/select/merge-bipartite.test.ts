@@ -1,4 +1,4 @@
-import { InferenceError } from "@frugal/core";
+import { InferenceError, type Matrix, philox } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -24,6 +24,28 @@ describe("mergeBipartite", () => {
       expect(applyReduction(reduction, x)).toEqual(x);
     }
     expect(mergeBipartite(metric, 3, { minSimilarity: 0.9 }).reduction.keep.length).toBe(4);
+  });
+
+  test("does not depend on the order of the rows that may be merged", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const rows = normalRows(seed, 16, 4);
+      const rng = philox(seed);
+      // Even rows change places, odd ones stay.
+      const order = Array.from({ length: 8 }, (_, i) => i).sort(
+        (a, b) => rng.uniform(a) - rng.uniform(b),
+      );
+      const from = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 2 * order[i / 2]! : i));
+      const data = from.flatMap((row) => [...rows.data.subarray(4 * row, 4 * row + 4)]);
+      const moved = { ...rows, data: Float32Array.from(data) };
+      const groupsOf = (x: Matrix, name: (row: number) => number): string[] => {
+        const { starts, indices, keep } = mergeBipartite(x, 5).reduction;
+        const groups = [...keep.keys()].map((i) =>
+          [...indices.subarray(starts[i], starts[i + 1])].map(name).sort((a, b) => a - b),
+        );
+        return groups.map((group) => group.join()).sort();
+      };
+      expect(groupsOf(moved, (row) => from[row]!)).toEqual(groupsOf(rows, (row) => row));
+    }
   });
 
   test("spares the class token", () => {

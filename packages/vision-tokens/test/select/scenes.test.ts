@@ -30,6 +30,10 @@ describe.each([
     const covered = coverage(({ features }, seed) => pick(features, randomRows(seed, count)));
     const deviation = Math.sqrt((exact * (1 - exact)) / (20 * things));
     expect(Math.abs(mean(covered) - exact)).toBeLessThan(4 * deviation);
+    // Every k-th row: a thing of two cells is hit by one of its cells at most.
+    const even = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * 576) / count));
+    const strided = mean(coverage(({ features }) => pick(features, even)));
+    expect(Math.abs(strided - count / 288)).toBeLessThan(4 * deviation);
   });
 
   test.each([

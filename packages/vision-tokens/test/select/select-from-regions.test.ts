@@ -2,7 +2,8 @@ import { InferenceError } from "@frugal/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { labelRegions, selectFromRegions } from "../../src/index.ts";
+import { labelRegions, roundHalfEven, selectFromRegions } from "../../src/index.ts";
+import { normalRows } from "./fixtures.ts";
 
 const grey = (values: readonly number[]) => ({
   data: Float32Array.from(values),
@@ -21,6 +22,19 @@ describe("labelRegions", () => {
     expect([...labelRegions(grey([0, 0, 0, 0]), 2, 0)]).toEqual([0, 1, 2, 3]);
     expect([...labelRegions(grey([0, 1]), 2, 1)]).toEqual([0, 1]);
     expect([...labelRegions(grey([0, 1]), 2, 1.01)]).toEqual([0, 0]);
+  });
+
+  test("sees two equal frames at a threshold of 1 as one frame at the default", () => {
+    const pixels = normalRows(5, 48, 3);
+    const scaled = { ...pixels, data: pixels.data.map((x) => 0.4 * x) };
+    const twice = { data: new Float32Array(48 * 6), rows: 48, cols: 6 };
+    for (let i = 0; i < 48 * 6; i++) {
+      twice.data[i] = scaled.data[3 * Math.floor(i / 6) + (i % 3)]!;
+    }
+    const labels = labelRegions(scaled, 8);
+    expect(labelRegions(twice, 8, 1)).toEqual(labels);
+    expect(new Set(labels).size).toBeGreaterThan(1);
+    expect(new Set(labels).size).toBeLessThan(48);
   });
 
   test("equals a flood fill", () => {
@@ -54,6 +68,15 @@ describe("selectFromRegions", () => {
     [10, [0, 2, 4, 6, 9]],
   ])("of a region of %i keeps the specified cells", (size, kept) => {
     expect([...selectFromRegions(new Uint32Array(size))]).toEqual(kept);
+  });
+
+  test("halves a plain screenshot, and keeps a chequered one", () => {
+    for (const n of [1, 2, 9, 48]) {
+      const plain = labelRegions(grey(Array<number>(n).fill(7)), n);
+      expect(selectFromRegions(plain).length).toBe(Math.max(1, n - roundHalfEven(n / 2)));
+    }
+    const chequered = Array.from({ length: 48 }, (_, i) => 9 * (((i >> 3) + i) % 2));
+    expect(selectFromRegions(labelRegions(grey(chequered), 8)).length).toBe(48);
   });
 
   test("keeps every single cell, and everything when nothing is to be skipped", () => {

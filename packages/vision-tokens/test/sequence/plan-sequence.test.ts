@@ -56,6 +56,29 @@ describe("planSequence", () => {
     expect([...positions.slice(-2), nextPosition]).toEqual([195 * 256, 196 * 256, 197]);
   });
 
+  test("fractions of positions ascend, and images take as many whole ones as they begin", () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(counts, fc.integer({ min: 1, max: 256 }), (rows, step) => {
+        const ids = Uint32Array.from([1, ...rows.flatMap((n) => [...Array<number>(n).fill(9), 2])]);
+        const images = rows.map((n) => ({ rows: n, keep: range(n) }));
+        const { positions, nextPosition } = plan(ids, images, { kind: "fractional", step });
+        for (let i = 1; i < positions.length; i++) {
+          expect(positions[i]! - positions[i - 1]!).toBeGreaterThan(0);
+        }
+        const spans = rows.map((n) => Math.ceil((n * step) / 256));
+        expect(nextPosition).toBe(spans.reduce((sum, span) => sum + span + 1, 1));
+        const kept = images.map(({ keep }) => ({
+          rows: keep.length,
+          keep: keep.filter((i) => i % 3 === 0),
+        }));
+        const pruned = plan(ids, kept, { kind: "fractional", step });
+        expect([...pruned.positions]).toEqual([...pruned.source].map((i) => positions[i]));
+        expect(pruned.nextPosition).toBe(nextPosition);
+      }),
+    );
+  });
+
   test("full steps are ordinary positions", () => {
     const ids = prompt(3, 5, 2);
     const images = [{ rows: 5, keep: range(5) }];

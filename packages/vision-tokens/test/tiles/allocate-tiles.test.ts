@@ -32,6 +32,27 @@ describe("allocateTiles", () => {
     );
   });
 
+  test("shows no less of any image with a larger budget", () => {
+    fc.assert(
+      fc.property(images, fc.integer({ min: 8, max: 59 }), (list, budget) => {
+        const [less, more] = [budget, budget + 1].map((b) => allocateTiles(list, { budget: b }));
+        for (const [i, plan] of less!.entries()) {
+          expect(shown(more![i]!, list[i]!)).toBeGreaterThanOrEqual(shown(plan, list[i]!));
+        }
+      }),
+    );
+  });
+
+  test("makes 8,450 tokens at most, and rounds wishes to even numbers", () => {
+    const pages = Array.from({ length: 5 }, (): Resolution => [3640, 3640]);
+    const tokens = allocateTiles(pages, { spendAll: true }).map((plan) => plan.tokens);
+    expect(tokens.reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(8450);
+    // One and a half tiles are two, two and a half are two as well: 2 by 2 of them.
+    const [plan] = allocateTiles([[1.5 * 364, 2.5 * 364]]);
+    expect(plan!.cols * plan!.rows).toBeLessThanOrEqual(4);
+    expect(resolutionOf(plan!)).toBe("728x728");
+  });
+
   test("takes nothing from others when an image leaves, and treats equal images equally", () => {
     fc.assert(
       fc.property(images, (list) => {
@@ -51,10 +72,12 @@ describe("allocateTiles", () => {
   });
 });
 
+function resolutionOf({ cols, width, height }: ReturnType<typeof allocateTiles>[0]): string {
+  return cols === 0 ? "none" : `${width}x${height}`;
+}
+
 function resolutions(budget: number): string[] {
-  return allocateTiles(sizes, { budget }).map(({ cols, width, height }) =>
-    cols === 0 ? "none" : `${width}x${height}`,
-  );
+  return allocateTiles(sizes, { budget }).map(resolutionOf);
 }
 
 /** Pixels of the image that its local tiles show. */

@@ -1,7 +1,16 @@
 import type { Matrix } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
-import { anyRes, countTiles, packTiles, type TilePlan } from "../../src/index.ts";
+import {
+  anyRes,
+  applyReduction,
+  countTiles,
+  matryoshkaPool,
+  packTiles,
+  selectMaxMin,
+  type TilePlan,
+} from "../../src/index.ts";
+import { normalRows } from "../select/fixtures.ts";
 
 const newline: Matrix = { data: Float32Array.of(-1), rows: 1, cols: 1 };
 const grids = [
@@ -46,6 +55,39 @@ describe("packTiles", () => {
     const { data } = packTiles(cellsOf(plan, 4), plan, [16, 16], newline);
     // Halving mixes four cells.
     expect([...data.subarray(16, 21)]).toEqual([105.5, 107.5, 205.5, 207.5, -1]);
+  });
+
+  test("takes tiles that were pooled one by one, with fewer newlines", () => {
+    const [whole, pooled] = [24, 12].map((cells) => anyRes({ cells })(640, 480));
+    expect([whole!.tokens, whole!.newlines.length]).toEqual([2340, 36]);
+    expect([pooled!.tokens, pooled!.newlines.length]).toEqual([144 + 18 * 25, 18]);
+    const grid = { rows: 24, cols: 24 };
+    const pool = matryoshkaPool(grid, 144);
+    const features = cellsOf(whole!, 24);
+    const tiles = Array.from({ length: countTiles(whole!) }, (_, tile) => {
+      const data = features.data.subarray(576 * tile, 576 * (tile + 1));
+      return [...applyReduction(pool, { data, rows: 576, cols: 1 }).data];
+    });
+    const rows = { data: Float32Array.from(tiles.flat()), rows: 144 * tiles.length, cols: 1 };
+    const packed = packTiles(rows, pooled!, [640, 480], newline);
+    expect(packed.rows).toBe(pooled!.tokens);
+    // The first local cell, of tile 1 under three rows of padding: means of rows 6 and 7, columns 0 and 1.
+    expect(packed.data[144]).toBe(100 + 65 + 0.5);
+  });
+
+  test("what must differ leaves its newlines alone", () => {
+    const plan = anyRes({ tile: 8, cells: 4, grids })(16, 4);
+    const line = { data: Float32Array.of(1, 0), rows: 1, cols: 2 };
+    const tiles = normalRows(4, 16 * countTiles(plan), 2);
+    const packed = packTiles(tiles, plan, [16, 4], line);
+    const candidates = Uint32Array.from({ length: plan.tokens }, (_, i) => i).filter(
+      (row) => !plan.newlines.includes(row),
+    );
+    const { keep } = selectMaxMin(packed, 6, { candidates });
+    expect([...keep].some((row) => plan.newlines.includes(row))).toBe(false);
+    // Equal newlines among the candidates are one of them at most.
+    const all = selectMaxMin(packed, 6).keep;
+    expect(plan.newlines.filter((row) => all.includes(row)).length).toBeLessThanOrEqual(1);
   });
 
   test("refuses what does not fit", () => {

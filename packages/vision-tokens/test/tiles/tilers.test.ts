@@ -119,6 +119,17 @@ describe("tilers", () => {
     );
   });
 
+  test("adaptVision cuts squares, and as many as it has rows and columns", () => {
+    fc.assert(
+      fc.property(size, size, (width, height) => {
+        const plan = adaptVision()(width, height);
+        expect([plan.width / plan.cols, plan.height / plan.rows]).toEqual([336, 336]);
+        expect(Math.max(plan.cols, plan.rows)).toBeLessThanOrEqual(3);
+        expect(plan.tokens).toBe(576 + 144 * plan.cols * plan.rows);
+      }),
+    );
+  });
+
   test("stay within their numbers of tiles and pixels", () => {
     fc.assert(
       fc.property(size, size, (width, height) => {
