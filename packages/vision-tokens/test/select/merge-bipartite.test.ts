@@ -37,8 +37,8 @@ describe("mergeBipartite", () => {
       const from = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 2 * order[i / 2]! : i));
       const data = from.flatMap((row) => [...rows.data.subarray(4 * row, 4 * row + 4)]);
       const moved = { ...rows, data: Float32Array.from(data) };
-      const groupsOf = (x: Matrix, name: (row: number) => number): string[] => {
-        const { starts, indices, keep } = mergeBipartite(x, 5).reduction;
+      const groupsOf = (given: Matrix, name: (row: number) => number): string[] => {
+        const { starts, indices, keep } = mergeBipartite(given, 5).reduction;
         const groups = [...keep.keys()].map((i) =>
           [...indices.subarray(starts[i], starts[i + 1])].map(name).sort((a, b) => a - b),
         );
