@@ -28,7 +28,7 @@ export type {
   TidalDecodePolicy,
   TokenSelectPolicy,
 } from "./ports/attention-policy.ts";
-export { plainKernels, type Kernels } from "./ports/kernels.ts";
+export { expectProducts, type Kernels, plainKernels } from "./ports/kernels.ts";
 export type { DraftHeads, HeadGuesses } from "./ports/draft-heads.ts";
 export type { CachePolicy } from "./ports/cache-policy.ts";
 export type { ImageEffort, LayerSkips } from "./ports/image-effort.ts";

@@ -1,6 +1,7 @@
 import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger } from "../expect.ts";
+import { RowSketch } from "../select/row-sketch.ts";
 import { findNearestRows, type NearestRows } from "./nearest-rows.ts";
 import { squaredDistance } from "./squared-distance.ts";
 
@@ -47,12 +48,13 @@ export function clusterDensityPeaks(
   expectFinite("features", features);
   expectInteger("count", count, Math.min(1, n), n);
   expectInteger("neighbors", neighbors, 1);
-  const nearest = findNearestRows(features, Math.min(neighbors, n));
+  const sketch = RowSketch.of(features);
+  const nearest = findNearestRows(features, Math.min(neighbors, n), sketch);
   const logDensity = logDensities(nearest, features.cols);
-  const separation = separations(features, nearest, logDensity);
+  const separation = separations(features, nearest, logDensity, sketch);
   const scores = separation.map((distance, i) => Math.log(distance) + logDensity[i]!);
   const centers = indicesByRank(scores).slice(0, count).sort();
-  const labels = nearestCenters(features, centers);
+  const labels = nearestCenters(features, centers, sketch);
   return { centers, labels, density: logDensity.map(Math.exp), separation };
 }
 
@@ -68,6 +70,7 @@ function separations(
   features: Matrix,
   nearest: NearestRows,
   logDensity: Float64Array,
+  sketch: RowSketch | null,
 ): Float64Array {
   const { data, cols } = features;
   const order = indicesByRank(logDensity);
@@ -83,8 +86,9 @@ function separations(
       }
     } else if (square === Infinity) {
       for (let i = 0; i < place; i++) {
-        const other = order[i]! * cols;
-        square = Math.min(square, squaredDistance(data, row * cols, other, cols, square));
+        const other = order[i]!;
+        if (sketch !== null && sketch.squareAtLeast(row, other) > square) continue;
+        square = Math.min(square, squaredDistance(data, row * cols, other * cols, cols, square));
       }
     }
     out[row] = Math.sqrt(square / cols);
@@ -110,11 +114,16 @@ function indicesByRank(values: Float64Array): Uint32Array {
 }
 
 /** For every row, which of the centres is nearest; of equal ones the first. A centre is its own. */
-function nearestCenters({ data, rows, cols }: Matrix, centers: Uint32Array): Uint32Array {
+function nearestCenters(
+  { data, rows, cols }: Matrix,
+  centers: Uint32Array,
+  sketch: RowSketch | null,
+): Uint32Array {
   const labels = new Uint32Array(rows);
   for (let row = 0; row < rows; row++) {
     let least = Infinity;
     for (const [label, center] of centers.entries()) {
+      if (sketch !== null && sketch.squareAtLeast(row, center) > least) continue;
       const square = squaredDistance(data, row * cols, center * cols, cols, least);
       if (square < least) [labels[row], least] = [label, square];
     }

@@ -1,5 +1,6 @@
 import type { Matrix } from "@frugal/core";
 
+import type { RowSketch } from "../select/row-sketch.ts";
 import { squaredDistance } from "./squared-distance.ts";
 
 /** The nearest rows of every row, itself first, in two flat arrays of `k` entries per row. */
@@ -19,9 +20,15 @@ const near = 16;
  *
  * _Cost_: n² / 2 distances, each given up once it is too large for both rows; n · k numbers.
  *
+ * @param sketch of the rows, if there is one: then most distances are given up by their bounds.
+ *
  * Unchecked: `1 <= k <= rows`.
  */
-export function findNearestRows({ data, rows: n, cols }: Matrix, k: number): NearestRows {
+export function findNearestRows(
+  { data, rows: n, cols }: Matrix,
+  k: number,
+  sketch: RowSketch | null,
+): NearestRows {
   const squares = new Float64Array(n * k).fill(Infinity);
   const rows = new Uint32Array(n * k);
   for (let i = 0; i < n; i++) {
@@ -41,6 +48,7 @@ export function findNearestRows({ data, rows: n, cols }: Matrix, k: number): Nea
   };
   const compare = (i: number, j: number): void => {
     const limit = Math.max(squares[i * k + k - 1]!, squares[j * k + k - 1]!);
+    if (sketch !== null && sketch.squareAtLeast(i, j) > limit) return;
     const square = squaredDistance(data, i * cols, j * cols, cols, limit);
     insert(i, j, square);
     insert(j, i, square);

@@ -1,9 +1,8 @@
 import { InferenceError, type Matrix } from "@frugal/core";
 
 import { expectAscending, expectFinite, expectNumbers } from "../expect.ts";
-import { mostSimilar } from "./most-similar.ts";
 import { createReduction, type Reduction } from "./reduction.ts";
-import { unitRows } from "./unit-rows.ts";
+import { RowProducts } from "./row-products.ts";
 
 /**
  * Lets the rows that a selection keeps take up the others: each joins the kept row that is most similar
@@ -20,10 +19,10 @@ import { unitRows } from "./unit-rows.ts";
 export function absorbRest(keep: Uint32Array, metric: Matrix): Reduction {
   expectFinite("metric", metric);
   const groups = groupsOf(keep, metric.rows);
-  const unit = unitRows(metric);
+  const products = new RowProducts(metric);
   const kept = new Set(keep);
   for (let row = 0; row < metric.rows; row++) {
-    if (!kept.has(row)) groups[mostSimilar(unit, row, unit, keep)]!.push(row);
+    if (!kept.has(row)) groups[products.mostSimilar(row, keep)]!.push(row);
   }
   const sums = groups.map((rows, i) => ({
     anchor: keep[i]!,

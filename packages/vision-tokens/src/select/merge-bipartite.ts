@@ -1,8 +1,8 @@
-import { type Matrix, wideDot } from "@frugal/core";
+import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger, expectLength, expectNumbers } from "../expect.ts";
 import { createReduction, type Reduction, type WeightedSum } from "./reduction.ts";
-import { unitRows } from "./unit-rows.ts";
+import { RowProducts } from "./row-products.ts";
 
 /** Options of {@link mergeBipartite}. */
 export interface MergeBipartiteOptions {
@@ -12,6 +12,8 @@ export interface MergeBipartiteOptions {
   readonly classToken?: boolean;
   /** Pairs of a lower cosine are not merged, even if fewer than `count` are left. Default -1. */
   readonly minSimilarity?: number;
+  /** Products of all pairs of rows of `unitRows(metric)`, if they are at hand: `Kernels.gram`. */
+  readonly gram?: Matrix;
 }
 
 /** Merged rows, and how many original tokens each of them stands for. */
@@ -26,7 +28,7 @@ export interface BipartiteMerge {
  * the most similar pairs first. Ties go to the lower index.
  *
  * _Shapes_: `metric` n × d, by which rows are compared: keys, averaged over heads, or the features.
- * _Cost_: n² / 4 products of rows; similarities are not stored.
+ * _Cost_: bounds for n² / 4 pairs of rows, products of the few that pass; none of them is stored.
  *
  * Deviations: rows come out in the order of the image, a merged one in the place of the odd row, where
  * the reference puts unmerged rows first; `minSimilarity` is new.
@@ -86,31 +88,28 @@ export interface MatchedPair {
 export function matchBipartite(
   metric: Matrix,
   count: number,
-  { classToken = false, minSimilarity = -1 }: Omit<MergeBipartiteOptions, "sizes"> = {},
+  { classToken = false, minSimilarity = -1, gram }: Omit<MergeBipartiteOptions, "sizes"> = {},
 ): MatchedPair[] {
   expectFinite("metric", metric);
   expectInteger("count", count, 0);
   const most = Math.max(0, Math.floor((metric.rows - (classToken ? 1 : 0)) / 2));
-  return findPairs(metric, classToken ? 2 : 0)
+  return findPairs(metric, classToken ? 2 : 0, gram)
     .filter((pair) => pair.similarity >= minSimilarity)
     .sort((a, b) => b.similarity - a.similarity || a.from - b.from)
     .slice(0, Math.min(count, most));
 }
 
 /** For every even row from `first`, the odd row that is most similar. */
-function findPairs(metric: Matrix, first: number): MatchedPair[] {
-  const { data, rows, cols } = unitRows(metric);
+function findPairs(metric: Matrix, first: number, gram?: Matrix): MatchedPair[] {
   const pairs: MatchedPair[] = [];
+  const { rows } = metric;
   if (rows < 2) return pairs;
+  const products = new RowProducts(metric, gram);
+  const odd = Uint32Array.from({ length: rows >> 1 }, (_, i) => 2 * i + 1);
   for (let from = first; from < rows; from += 2) {
-    let into = 1;
-    let similarity = -Infinity;
-    for (let odd = 1; odd < rows; odd += 2) {
-      const cosine = Math.fround(wideDot(data, from * cols, data, odd * cols, cols));
-      if (cosine > similarity) [into, similarity] = [odd, cosine];
-    }
+    const into = odd[products.mostSimilar(from, odd)]!;
     // Rounding can put a cosine a little outside its interval.
-    pairs.push({ from, into, similarity: Math.max(-1, similarity) });
+    pairs.push({ from, into, similarity: Math.max(-1, products.between(from, into)) });
   }
   return pairs;
 }

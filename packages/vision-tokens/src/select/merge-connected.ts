@@ -2,9 +2,8 @@ import type { Matrix } from "@frugal/core";
 
 import { labelSimilar } from "../cluster/label-similar.ts";
 import { expectFinite, expectInteger } from "../expect.ts";
-import { mostSimilar } from "./most-similar.ts";
 import { applyReduction, createReduction, type Reduction } from "./reduction.ts";
-import { unitRows } from "./unit-rows.ts";
+import { RowProducts } from "./row-products.ts";
 
 /**
  * LLaVA-Scissor: as many rows as there are things to see. Rows of a frame that are linked by cosines
@@ -38,18 +37,18 @@ export function mergeConnected(features: Matrix, perFrame: number, threshold: nu
       }),
     ),
   );
-  const representatives = unitRows(applyReduction(reductionOf(features.rows, sums), features));
-  const unit = unitRows(features);
-  const all = sums.map((_, i) => i);
+  const representatives = applyReduction(reductionOf(features.rows, sums), features);
+  const products = new RowProducts(stack(features, representatives));
+  const all = sums.map((_, i) => features.rows + i);
   const followers = sums.map((): number[] => []);
   for (let row = 0; row < features.rows; row++) {
-    followers[mostSimilar(unit, row, representatives, all)]!.push(row);
+    followers[products.mostSimilar(row, all)]!.push(row);
   }
   return createReduction(
     features.rows,
     sums.map((terms, i) => {
       const rows = terms.map(([row]) => row).sort((a, b) => a - b);
-      const anchor = rows[mostSimilar(representatives, i, unit, rows)]!;
+      const anchor = rows[products.mostSimilar(all[i]!, rows)]!;
       return { anchor, terms: shareWith(terms, followers[i]!) };
     }),
   );
@@ -69,6 +68,13 @@ function componentsOfFrames(
     }
   }
   return members;
+}
+
+function stack(above: Matrix, below: Matrix): Matrix {
+  const data = new Float32Array(above.data.length + below.data.length);
+  data.set(above.data);
+  data.set(below.data, above.data.length);
+  return { data, rows: above.rows + below.rows, cols: above.cols };
 }
 
 /** The indices of every label, labels and indices ascending. */

@@ -12,7 +12,7 @@ import { applyReduction, composeReductions, createReduction, type Reduction } fr
  * Every even row must merge, also one that is like no other: what is unique in an image can get lost.
  * `mergeBipartite` with `minSimilarity` avoids that.
  *
- * _Cost_: n² / 4 products of rows in the first round, a quarter of that in each further one.
+ * _Cost_: that of `mergeBipartite` in the first round, a quarter of it in each further one.
  *
  * @throws `InferenceError` `shape` or `range` for buffers and numbers that do not fit.
  * @see AIM (Zhong et al.), arXiv:2412.03248; `docs/algorithms/bipartite-merging.md`

@@ -1,10 +1,10 @@
-import { type Matrix, topIndices, wideDot } from "@frugal/core";
+import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger, expectLength } from "../expect.ts";
 import { outlierRatio } from "./outlier-ratio.ts";
 import { createReduction, type Reduction, type WeightedSum } from "./reduction.ts";
+import { RowProducts } from "./row-products.ts";
 import { selectByAttention } from "./select-by-attention.ts";
-import { unitRows } from "./unit-rows.ts";
 
 /** Options of {@link mergeIntoOutliers}. */
 export interface MergeIntoOutliersOptions {
@@ -12,6 +12,8 @@ export interface MergeIntoOutliersOptions {
   readonly neighbors?: number;
   /** PruMerge+: also takes centres at equal steps over the image. Default false. */
   readonly uniform?: boolean;
+  /** Products of all pairs of rows of `unitRows(keys)`, if they are at hand: `Kernels.gram`. */
+  readonly gram?: Matrix;
 }
 
 /**
@@ -30,15 +32,16 @@ export interface MergeIntoOutliersOptions {
 export function mergeIntoOutliers(
   attention: Float32Array,
   keys: Matrix,
-  { neighbors = 32, uniform = false }: MergeIntoOutliersOptions = {},
+  { neighbors = 32, uniform = false, gram }: MergeIntoOutliersOptions = {},
 ): Reduction {
   expectFinite("keys", keys);
   expectLength("attention", attention, keys.rows);
   expectInteger("neighbors", neighbors, 0);
   const centers = chooseCenters(attention, uniform);
-  const unit = unitRows(keys);
+  const products = new RowProducts(keys, gram);
+  const all = Uint32Array.from(attention.keys());
   const sums = centers.map((center): WeightedSum => {
-    const similar = mostSimilar(unit, center, neighbors);
+    const similar = products.nearest(center, all, neighbors);
     return { anchor: center, terms: [[center, 1], ...weighted(similar, attention)] };
   });
   const isCenter = new Set(centers);
@@ -56,13 +59,6 @@ function chooseCenters(attention: Float32Array, uniform: boolean): number[] {
     for (let row = 0; row < attention.length; row += step) centers.add(row);
   }
   return [...centers].sort((a, b) => a - b);
-}
-
-function mostSimilar({ data, rows, cols }: Matrix, center: number, count: number): Uint32Array {
-  const similarity = Float64Array.from({ length: rows }, (_, row) =>
-    row === center ? Number.NaN : wideDot(data, row * cols, data, center * cols, cols),
-  );
-  return topIndices(similarity, 0, rows, Math.min(count, rows - 1));
 }
 
 function weighted(rows: Iterable<number>, attention: Float32Array): [number, number][] {

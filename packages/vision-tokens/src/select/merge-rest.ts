@@ -1,10 +1,9 @@
 import type { Matrix } from "@frugal/core";
 
 import { expectFinite, expectInteger, expectLength } from "../expect.ts";
-import { mostSimilar } from "./most-similar.ts";
 import { createReduction, type Reduction, type WeightedSum } from "./reduction.ts";
+import { RowProducts } from "./row-products.ts";
 import { selectByAttention } from "./select-by-attention.ts";
-import { unitRows } from "./unit-rows.ts";
 
 /** Options of {@link mergeRest}. */
 export interface MergeRestOptions {
@@ -17,6 +16,8 @@ export interface MergeRestOptions {
    * doubles the norm. `mean`: the mean of all of them. Default `target-plus-mean`.
    */
   readonly merge?: "target-plus-mean" | "mean";
+  /** Products of all pairs of rows of `unitRows(keys)`, if they are at hand: `Kernels.gram`. */
+  readonly gram?: Matrix;
 }
 
 /**
@@ -34,7 +35,7 @@ export interface MergeRestOptions {
 export function mergeRest(
   attention: Float32Array,
   keys: Matrix,
-  { dominant, contextual, merge = "target-plus-mean" }: MergeRestOptions,
+  { dominant, contextual, merge = "target-plus-mean", gram }: MergeRestOptions,
 ): Reduction {
   const n = keys.rows;
   expectFinite("keys", keys);
@@ -45,7 +46,7 @@ export function mergeRest(
   const rest = complement(kept, n);
   const step = Math.max(1, Math.floor(rest.length / Math.max(1, contextual)));
   const targets = rest.filter((_, i) => i % step === 0).slice(0, contextual);
-  const members = assignMembers(unitRows(keys), rest, targets);
+  const members = assignMembers(new RowProducts(keys, gram), rest, targets);
   const sums: WeightedSum[] = [...kept].map((row) => ({ anchor: row, terms: [[row, 1]] }));
   for (const [i, target] of targets.entries()) {
     const list = members[i]!;
@@ -64,12 +65,12 @@ function complement(kept: Uint32Array, n: number): number[] {
   return Array.from({ length: n }, (_, i) => i).filter((i) => !isKept.has(i));
 }
 
-function assignMembers(unit: Matrix, rest: number[], targets: number[]): number[][] {
+function assignMembers(products: RowProducts, rest: number[], targets: number[]): number[][] {
   const members = targets.map((): number[] => []);
   if (targets.length === 0) return members;
   const isTarget = new Set(targets);
   for (const row of rest) {
-    if (!isTarget.has(row)) members[mostSimilar(unit, row, unit, targets)]!.push(row);
+    if (!isTarget.has(row)) members[products.mostSimilar(row, targets)]!.push(row);
   }
   return members;
 }

@@ -2,6 +2,7 @@ import { type Matrix, topIndices, wideDot } from "@frugal/core";
 
 import { expectFinite, expectLength, expectNumber, expectNumbers } from "../expect.ts";
 import { roundHalfEven } from "../round-half-even.ts";
+import { RowSketch } from "./row-sketch.ts";
 import { unitRows } from "./unit-rows.ts";
 
 /** Options of {@link informationDensity}. */
@@ -41,12 +42,15 @@ export function informationDensity(
   expectFinite("keys", keys);
   expectNumber("similarity", similarity, -1, 1);
   expectNumber("share", share, 0, 1);
-  const { data, rows, cols } = unitRows(keys);
+  const unit = unitRows(keys);
+  const { data, rows, cols } = unit;
+  const sketch = RowSketch.of(unit);
   const enough = Math.max(1, share * rows);
   const repeats = new Uint32Array(rows);
   for (let i = 1; i < rows; i++) {
     for (let j = 0; j < i; j++) {
       if (repeats[i]! >= enough && repeats[j]! >= enough) continue;
+      if (sketch !== null && sketch.productAtMost(i, j) <= similarity) continue;
       const cosine = wideDot(data, i * cols, data, j * cols, cols);
       if (!(cosine > similarity)) continue;
       repeats[i]!++;

@@ -119,6 +119,7 @@ class Coverage {
     let size = 0;
     for (let i = 0; i < known; i++) {
       const other = open === undefined ? i : open.rows[i]!;
+      if (open === undefined && !(this.#products.atMost(row, i) > this.#covered[i]!)) continue;
       const cosine = open === undefined ? this.#products.between(row, i) : open.cosines[i]!;
       if (!(cosine > this.#covered[other]!)) continue;
       this.#rows[size] = other;

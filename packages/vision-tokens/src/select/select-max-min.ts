@@ -21,7 +21,7 @@ export interface MaxMinSelection {
   readonly keep: Uint32Array;
   /** The same, the most telling first. */
   readonly order: Uint32Array;
-  /** Products of rows that were computed or looked up. */
+  /** Products of whole rows that were computed or looked up. */
   readonly products: number;
 }
 
@@ -32,7 +32,7 @@ export interface MaxMinSelection {
  * Index-identical to comparing everything with everything, without doing it. The first row is found
  * with early abandoning; for the others each row has an upper bound on its distance, its smallest
  * distance to the rows compared so far, and only a row at the top of a heap of bounds is compared
- * further. The smallest distance of the result is at least a quarter of the best possible.
+ * further. Distances that a bound from 32 numbers of each row shows to be too large are not computed. The smallest distance of the result is at least a quarter of the best possible.
  *
  * _Shapes_: `features` n × d. _Cost_: O(n · count · d) at worst and n² for the first row, usually a
  * small part of both; n × d numbers of scratch.
@@ -74,6 +74,11 @@ class Distances {
     this.products++;
     return 1 - this.#rows.between(this.#candidates[i]!, this.#candidates[j]!);
   }
+
+  /** A number that {@link between} is not below, not counted. */
+  atLeast(i: number, j: number): number {
+    return 1 - this.#rows.atMost(this.#candidates[i]!, this.#candidates[j]!);
+  }
 }
 
 function chooseAll(distances: Distances, n: number, count: number): Uint32Array {
@@ -88,7 +93,9 @@ function chooseAll(distances: Distances, n: number, count: number): Uint32Array 
       const runnerUp = heap.runnerUpBound;
       let bound = heap.topBound;
       while (seen[top]! < chosen && bound >= runnerUp) {
-        bound = Math.min(bound, distances.between(top, order[seen[top]!++]!));
+        const other = order[seen[top]!++]!;
+        if (distances.atLeast(top, other) >= bound) continue;
+        bound = Math.min(bound, distances.between(top, other));
       }
       heap.lowerTop(bound);
     }
@@ -107,6 +114,7 @@ function mostIsolated(distances: Distances, n: number): number {
     let nearest = Infinity;
     const probe = (j: number): boolean => {
       if (j < 0 || j >= n || j === i) return false;
+      if (distances.atLeast(i, j) >= nearest) return false;
       const distance = distances.between(i, j);
       if (distance >= nearest) return false;
       nearest = distance;

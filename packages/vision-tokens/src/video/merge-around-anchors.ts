@@ -2,10 +2,9 @@ import { cosine, type Matrix, topIndices } from "@frugal/core";
 
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { expectInteger, expectLength, expectNumber, expectNumbers } from "../expect.ts";
-import { mostSimilar } from "../select/most-similar.ts";
 import { pickRows } from "../select/pick-rows.ts";
 import { createReduction, type Reduction, type WeightedSum } from "../select/reduction.ts";
-import { unitRows } from "../select/unit-rows.ts";
+import { RowProducts } from "../select/row-products.ts";
 import { shareOut } from "../share-out.ts";
 import { VideoFrames } from "./video-frames.ts";
 
@@ -58,7 +57,7 @@ export function mergeAroundAnchors(
   expectNumber("weight", weight, 0, 1);
   const perFrameKept = Math.round(ratio * perFrame);
   const merging = Math.round(dense * perFrameKept);
-  const unit = unitRows(features);
+  const products = new RowProducts(features);
   const sums = scenesOf(video, options).flatMap(([from, to]): WeightedSum[] => {
     const salient = new Set<number>();
     for (let frame = from; frame < to; frame++) {
@@ -71,7 +70,7 @@ export function mergeAroundAnchors(
     const members = new Map(Array.from(centers, (center) => [center, [] as number[]]));
     for (let row = video.row(from, 0); row < video.row(to, 0); row++) {
       if (salient.has(row) || members.has(row) || centers.length === 0) continue;
-      members.get(centers[mostSimilar(unit, row, unit, centers)]!)!.push(row);
+      members.get(centers[products.mostSimilar(row, centers)]!)!.push(row);
     }
     return [
       ...Array.from(salient, (row): WeightedSum => ({ anchor: row, terms: [[row, 1]] })),

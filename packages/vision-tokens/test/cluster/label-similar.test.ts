@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { labelSimilar, unitRows } from "../../src/index.ts";
-import { atAngles, normalRows } from "../select/fixtures.ts";
+import { atAngles, imageLike, normalRows } from "../select/fixtures.ts";
 
 test("links rows through rows between them", () => {
   const fan = atAngles(0, 90, 20, 40, 180);
@@ -27,6 +27,14 @@ test("equals walking the graph", () => {
       expect([...labelSimilar(features, 0.8)]).toEqual(walk(features, 0.8));
     }),
   );
+});
+
+test("equals it on an image, of whose rows some are linked", () => {
+  const features = imageLike(2, 14, 80);
+  const labels = [...labelSimilar(features, 0.8)];
+  expect(labels).toEqual(walk(features, 0.8));
+  expect(new Set(labels).size).toBeGreaterThan(1);
+  expect(new Set(labels).size).toBeLessThan(196);
 });
 
 function walk(features: Matrix, threshold: number): number[] {

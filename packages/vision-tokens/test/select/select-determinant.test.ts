@@ -32,6 +32,21 @@ describe("selectDeterminant", () => {
     }
   });
 
+  test("equals updating every row after each choice", () => {
+    for (const [rows, cols, count] of [
+      [60, 8, 7],
+      [200, 70, 60],
+    ] as const) {
+      const r = normalRows(3, rows, 1).data.map((x) => Math.min(1, Math.exp(x) / 3));
+      for (const x of [normalRows(rows, rows, cols), twice(normalRows(7, rows, cols))]) {
+        const { order, gains } = selectDeterminant(x, r, count);
+        const expected = naive(x, r, count);
+        expect([...order]).toEqual(expected.order);
+        for (const [i, gain] of gains.entries()) expect(gain).toBeCloseTo(expected.gains[i]!, 12);
+      }
+    }
+  });
+
   test("stops when nothing is left to add", () => {
     const same = { data: new Float32Array(8).fill(1), rows: 4, cols: 2 };
     expect([...selectDeterminant(same, new Float32Array(4).fill(1), 3).order]).toEqual([0]);
@@ -49,6 +64,38 @@ describe("selectDeterminant", () => {
     ).toThrow(InferenceError);
   });
 });
+
+/** The greedy algorithm by its definition: what is left of every row, at every step. */
+function naive(x: Matrix, r: Float32Array, count: number) {
+  const { data, rows, cols } = unitRows(x);
+  const residual = Array.from({ length: rows }, (_, i) =>
+    Array.from(data.subarray(i * cols, (i + 1) * cols), (value) => value * r[i]!),
+  );
+  const dot = (a: number[], b: number[]) => a.reduce((sum, value, c) => sum + value * b[c]!, 0);
+  const order: number[] = [];
+  const gains: number[] = [];
+  while (order.length < count) {
+    const left = residual.map((row, i) => (order.includes(i) ? -Infinity : dot(row, row)));
+    const best = left.indexOf(Math.max(...left));
+    order.push(best);
+    gains.push(left[best]!);
+    const pivot = residual[best]!.slice();
+    for (const row of residual) {
+      const share = dot(row, pivot) / left[best]!;
+      for (const [c, value] of pivot.entries()) row[c]! -= share * value;
+    }
+  }
+  return { order, gains };
+}
+
+/** Every second row is the one before. */
+function twice({ data, rows, cols }: Matrix): Matrix {
+  const out = data.slice();
+  for (let row = 0; row + 1 < rows; row += 2) {
+    out.copyWithin((row + 1) * cols, row * cols, (row + 1) * cols);
+  }
+  return { data: out, rows, cols };
+}
 
 function product(values: Float64Array): number {
   return values.reduce((a, b) => a * b, 1);
