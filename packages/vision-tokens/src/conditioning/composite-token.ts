@@ -51,6 +51,7 @@ export function compositeToken(embeddings: Matrix, phrase: Phrase): Matrix {
  * @param length rows of the prompt itself; all after them are replaced.
  * @returns as many rows, new.
  * @throws `InferenceError` `shape` for encodings of different sizes, `range` for a length outside.
+ * @see ToMe for text-to-image (Hu et al.), arXiv:2411.07132; `docs/algorithms/prompt-edits.md`
  */
 export function replaceEnd(encoded: Matrix, plain: Matrix, length: number): Matrix {
   expectLength("plain", plain.data, encoded.data.length);

@@ -50,6 +50,7 @@ export function replaceSpan(
  * @param padding the row that the encoder gives for padding.
  * @returns as many rows, new.
  * @throws {@link InferenceError} `range` for rows out of order or outside, `shape` for another width.
+ * @see Follow the Flow (Kaplan et al.), arXiv:2504.01137; `docs/algorithms/prompt-edits.md`
  */
 export function padRows(encoded: Matrix, rows: Uint32Array, padding: Float32Array): Matrix {
   expectFinite("encoded", encoded);

@@ -31,6 +31,7 @@ export interface VitDims extends EncoderDims {
  *
  * @param tokens how many, the same in all layers, or one number per layer.
  * @throws `InferenceError` `shape` for another number of layers, `range` for what is no count.
+ * @see `docs/algorithms/vision-cost.md`
  */
 export function decoderFlops(dims: DecoderDims, tokens: number | readonly number[]): number {
   const { layers, width } = dims;
@@ -49,6 +50,7 @@ export function decoderFlops(dims: DecoderDims, tokens: number | readonly number
  * The same for one token more, behind `context` cached ones in all layers, or one number per layer.
  *
  * @throws `InferenceError` `shape` for another number of layers.
+ * @see `docs/algorithms/vision-cost.md`
  */
 export function decodeStepFlops(dims: DecoderDims, context: number | readonly number[]): number {
   const { layers, width } = dims;
@@ -60,7 +62,11 @@ export function decodeStepFlops(dims: DecoderDims, context: number | readonly nu
   return 2 * (layers * productsPerToken(dims) + 2 * cached * width);
 }
 
-/** The same for the blocks of an encoder and one tile, without patch embedding and projector. */
+/**
+ * The same for the blocks of an encoder and one tile, without patch embedding and projector.
+ *
+ * @see `docs/algorithms/vision-cost.md`
+ */
 export function encoderFlops({ layers, width, hidden, tokens }: EncoderDims): number {
   return 2 * layers * blockMacs(width, hidden, tokens, tokens);
 }
@@ -71,6 +77,7 @@ export function encoderFlops({ layers, width, hidden, tokens }: EncoderDims): nu
  * @param kept per block, the number of tokens after it; default: all. A number above that of the
  *   block before has no effect.
  * @throws `InferenceError` `shape` for another number of blocks, `range` for what is no count.
+ * @see `docs/algorithms/vision-cost.md`
  */
 export function vitFlops(dims: VitDims, kept?: readonly number[]): number {
   const { layers, width, hidden, tokens, patch, classes } = dims;

@@ -16,6 +16,7 @@ import type { CellGrid } from "../tiles/unpad.ts";
  * @param from cells before, in raster order.
  * @param to cells after.
  * @throws {@link InferenceError} `range` for a side that is not positive or becomes longer.
+ * @see `docs/algorithms/grid-operators.md`
  */
 export function averagePool(from: CellGrid, to: CellGrid): Reduction {
   const rows = binsOf("rows", from.rows, to.rows);

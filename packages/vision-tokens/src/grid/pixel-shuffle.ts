@@ -13,6 +13,7 @@ import type { CellGrid } from "../tiles/unpad.ts";
  *
  * @throws {@link InferenceError} `range` for a side that does not divide those of the grid; `shape` if
  *   features and grid differ in cells.
+ * @see `docs/algorithms/grid-operators.md`
  */
 export function pixelShuffle(features: Matrix, grid: CellGrid, side: number): Matrix {
   expectInteger("side", side, 1);

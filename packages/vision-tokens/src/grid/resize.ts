@@ -13,6 +13,7 @@ import type { CellGrid } from "../tiles/unpad.ts";
  * @returns a row per cell of `to`, new. Products are float64, rounded once.
  * @throws {@link InferenceError} `range` for a side that is not positive; `shape` if features and
  *   `from` differ in cells.
+ * @see `docs/algorithms/grid-operators.md`
  */
 export function resizeBilinear(features: Matrix, from: CellGrid, to: CellGrid): Matrix {
   const { data, cols: d } = features;

@@ -96,6 +96,7 @@ export function similarityToPoints(
  * @param cell the point's, in a grid of `cols` columns.
  * @returns column and row, 0 being the middle of the first.
  * @throws `InferenceError` `range` for a cell outside the grid, or similarities that are not finite.
+ * @see READ (Qian et al.), arXiv:2412.17741; `docs/algorithms/similarity-points.md`
  */
 export function refinePoint(
   similarity: Float32Array,

@@ -10,6 +10,7 @@ import type { CellGrid } from "../tiles/unpad.ts";
  * 4 and 1 of 24 by 24. M3 was trained on five of these: 576, 144, 36, 9 and 1.
  *
  * @throws {@link InferenceError} `range` for a grid without cells.
+ * @see M3 (Cai et al.), arXiv:2405.17430
  */
 export function matryoshkaLevels({ rows, cols }: CellGrid): number[] {
   expectInteger("rows", rows, 1);

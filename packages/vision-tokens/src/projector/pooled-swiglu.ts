@@ -26,6 +26,8 @@ export interface PooledSwigluParams {
  *
  * No checkpoint is public, and the paper leaves the place of the norm open: `normFirst` says it.
  *
+ * _Cost_: O(cells · width + side² · inner · (width + decoder's width)).
+ *
  * @param features the encoder's rows, one per cell of `grid`.
  * @returns `side²` rows of the decoder's width, new.
  * @throws `InferenceError` `shape` or `range` for what does not fit.

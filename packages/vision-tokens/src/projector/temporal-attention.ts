@@ -102,6 +102,7 @@ export class TemporalAttention {
  * the trained module makes of {@link timestampEmbedding}.
  *
  * @throws {@link InferenceError} `shape` for vectors of another length than the columns of `x`.
+ * @see PVC (Yang et al.), arXiv:2412.09613; `docs/algorithms/projectors.md`
  */
 export function adaptiveNorm(
   x: Matrix,
@@ -120,6 +121,7 @@ export function adaptiveNorm(
  * 256 of a time relative to the video's length (the paper leaves its unit open).
  *
  * @throws {@link InferenceError} `range` for a size that is not even.
+ * @see PVC (Yang et al.), arXiv:2412.09613; `docs/algorithms/projectors.md`
  */
 export function timestampEmbedding(time: number, size: number = 256): Float32Array {
   expectInteger("size / 2", size / 2, 1);

@@ -19,6 +19,7 @@ export function expandIds({ ids, source, removed }: SequencePlan): Uint32Array {
  * _Shapes_: `rows` kept ids × d to unpruned ids × d. _Cost_: one copy.
  *
  * @throws {@link InferenceError} `shape` if there is another number of rows than ids stay.
+ * @see `docs/algorithms/sequence-plans.md`
  */
 export function expandRows(plan: SequencePlan, rows: Matrix, fill: number = 0): Matrix {
   const { source, removed } = plan;

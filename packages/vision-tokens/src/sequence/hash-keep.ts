@@ -7,6 +7,7 @@ import type { PlannedImage } from "./plan-sequence.ts";
  *
  * Rows that a method chose by the question (`dependsOnText`) change with it, so a cache finds them only
  * for the same question.
+ * @see `docs/algorithms/sequence-plans.md`
  */
 export function hashKeep({ rows, keep, grid }: PlannedImage): string {
   const { t = 0, h = 0, w = 0, frameStep = 1 } = grid ?? {};

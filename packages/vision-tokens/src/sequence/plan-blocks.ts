@@ -12,6 +12,7 @@ import type { SequencePlan } from "./plan-sequence.ts";
  * @returns blocks whose tokens and embeddings are views of the plan's and of `features`
  * @throws {@link InferenceError} `shape` if the plan has another number of visual rows; `unsupported`
  *   for positions in fractions, which no block can carry.
+ * @see `docs/algorithms/sequence-plans.md`
  */
 export function planBlocks(plan: SequencePlan, features: Matrix): Block[] {
   const { ids, featureRow, positions, axes, unitsPerPosition } = plan;

@@ -19,8 +19,11 @@ export interface AdaptVisionOptions {
  *
  * One pixel can matter: 336 by 336 is one tile, 337 by 336 is four.
  *
+ * The model has a second encoder for local tiles, whose 576 rows are read as 144 of four times the width:
+ * four neighbours of one line, not a square of them.
+ *
  * @throws `InferenceError` `range` for an option or a size that is not a positive integer.
- * @see `docs/algorithms/image-tiles.md`
+ * @see harrytea/AdaptVision, `llava/mm_utils.py`; `docs/algorithms/image-tiles.md`
  */
 export function adaptVision(options: AdaptVisionOptions = {}): Tiler {
   const { tile = 336, max = 3, tokensOfOverview = 576, tokensPerTile = 144 } = options;

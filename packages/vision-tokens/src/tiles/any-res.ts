@@ -25,7 +25,7 @@ export interface AnyResOptions {
  * grid, without the padding and with a learned newline after every row.
  *
  * @throws {@link InferenceError} `range` for an option or a size that is not a positive integer.
- * @see `docs/algorithms/image-tiles.md`
+ * @see LLaVA-NeXT, as in LaVi-Lab/AIM, `llava/mm_utils.py`; `docs/algorithms/image-tiles.md`
  */
 export function anyRes(options: AnyResOptions = {}): Tiler {
   const { tile = 336, cells = 24, grids = nextGrids, maxTiles } = options;
@@ -62,6 +62,8 @@ export function anyRes(options: AnyResOptions = {}): Tiler {
 /**
  * LLaVA-OneVision: {@link anyRes} with tiles of 384 pixels in grids of up to 6 by 6, shrunk to the
  * cells of nine tiles.
+ *
+ * @see LLaVA-OneVision (Li et al.), arXiv:2408.03326; `docs/algorithms/image-tiles.md`
  */
 export function oneVision(): Tiler {
   const sides = [1, 2, 3, 4, 5, 6];

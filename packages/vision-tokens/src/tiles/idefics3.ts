@@ -17,7 +17,7 @@ export interface Idefics3Options {
  * pixels make 17 tiles by default, and one with `longestEdge: 512`.
  *
  * @throws `InferenceError` `range` for an option or a size that is not a positive integer.
- * @see `docs/algorithms/image-tiles.md`
+ * @see Idefics3 (Laurençon et al.), arXiv:2408.12637; `docs/algorithms/image-tiles.md`
  */
 export function idefics3(options: Idefics3Options = {}): Tiler {
   const { tile = 512, longestEdge = 4 * tile, tokensPerTile = 64 } = options;

@@ -22,7 +22,7 @@ export interface InternVlOptions {
  * first.
  *
  * @throws `InferenceError` `range` for an option or a size that is not a positive integer.
- * @see `docs/algorithms/image-tiles.md`
+ * @see OpenGVLab/V2PE, `internvl/train/dataset.py`; `docs/algorithms/image-tiles.md`
  */
 export function internVl(options: InternVlOptions = {}): Tiler {
   const { tile = 448, tokensPerTile = 256, min = 1, max = 12 } = options;

@@ -22,7 +22,7 @@ export interface QwenOptions {
  *
  * @throws {@link InferenceError} `range` for an option or a size that is not a positive integer, or
  *   for sides of which one is more than 200 times the other.
- * @see `docs/algorithms/image-tiles.md`
+ * @see Qwen2-VL (Wang et al.), arXiv:2409.12191; `docs/algorithms/image-tiles.md`
  */
 export function qwen(options: QwenOptions = {}): Tiler {
   const { factor = 28, minPixels = 56 * 56, maxPixels = 1280 * 28 * 28 } = options;
