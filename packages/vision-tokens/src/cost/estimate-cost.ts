@@ -20,6 +20,8 @@ export interface VisionModelDims {
 export interface VisionInput {
   /** Runs of the encoder. */
   readonly tiles: number;
+  /** Tokens that each block of the encoder leaves, for methods that reduce inside it. Default all. */
+  readonly encoderTokens?: readonly number[];
   /**
    * Visual tokens that reach the decoder, or one number per layer of it, for methods that remove them
    * inside.
@@ -47,7 +49,7 @@ export interface VisionCost {
  */
 export function estimateCost(model: VisionModelDims, input: VisionInput): VisionCost {
   const { encoder, decoder, cacheBytes = 2 } = model;
-  const { tiles, visual, text } = input;
+  const { tiles, encoderTokens, visual, text } = input;
   expectInteger("tiles", tiles, 0);
   expectInteger("text", text, 0);
   for (const count of listOf(visual)) expectInteger("visual", count, 0);
@@ -57,7 +59,7 @@ export function estimateCost(model: VisionModelDims, input: VisionInput): Vision
       ? decoder.layers * tokens
       : tokens.reduce((sum, count) => sum + count, 0);
   return {
-    vision: tiles * encoderFlops(encoder),
+    vision: tiles * encoderFlops(encoder, encoderTokens),
     prefill: decoderFlops(decoder, tokens),
     decode: decodeStepFlops(decoder, tokens),
     cache: 2 * decoder.kvWidth * cacheBytes * rows,

@@ -63,42 +63,36 @@ export function decodeStepFlops(dims: DecoderDims, context: number | readonly nu
 }
 
 /**
- * The same for the blocks of an encoder and one tile, without patch embedding and projector.
- *
- * @see `docs/algorithms/vision-cost.md`
- */
-export function encoderFlops({ layers, width, hidden, tokens }: EncoderDims): number {
-  return 2 * layers * blockMacs(width, hidden, tokens, tokens);
-}
-
-/**
- * The same for a classifier whose tokens become fewer inside its blocks, between attention and MLP.
+ * The same for the blocks of an encoder and one tile, without patch embedding and projector. Tokens can
+ * become fewer inside its blocks, between attention and MLP.
  *
  * @param kept per block, the number of tokens after it; default: all. A number above that of the
  *   block before has no effect.
  * @throws `InferenceError` `shape` for another number of blocks, `range` for what is no count.
  * @see `docs/algorithms/vision-cost.md`
  */
-export function vitFlops(dims: VitDims, kept?: readonly number[]): number {
-  const { layers, width, hidden, tokens, patch, classes } = dims;
+export function encoderFlops(dims: EncoderDims, kept?: readonly number[]): number {
+  const { layers, width, hidden, tokens } = dims;
   const schedule = kept ?? Array<number>(layers).fill(tokens);
   expectLength("kept", schedule, layers);
-  let macs = tokens * width * 3 * patch * patch + width * classes;
+  let macs = 0;
   let before = tokens;
   for (const count of schedule) {
     expectInteger("kept", count, 0);
     const after = Math.min(before, count);
-    macs += blockMacs(width, hidden, before, after);
+    macs += 4 * before * width * width + 2 * before * before * width + 2 * after * width * hidden;
     before = after;
   }
   return 2 * macs;
 }
 
-function productsPerToken({ width, kvWidth, hidden }: DecoderDims): number {
-  return 2 * width * width + 2 * width * kvWidth + 3 * width * hidden;
+/** The same with patch embedding and classifier. */
+export function vitFlops(dims: VitDims, kept?: readonly number[]): number {
+  const { width, tokens, patch, classes } = dims;
+  const ends = tokens * width * 3 * patch * patch + width * classes;
+  return encoderFlops(dims, kept) + 2 * ends;
 }
 
-function blockMacs(width: number, hidden: number, attending: number, passing: number): number {
-  const attention = 4 * attending * width * width + 2 * attending * attending * width;
-  return attention + 2 * passing * width * hidden;
+function productsPerToken({ width, kvWidth, hidden }: DecoderDims): number {
+  return 2 * width * width + 2 * width * kvWidth + 3 * width * hidden;
 }

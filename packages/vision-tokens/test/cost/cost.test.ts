@@ -91,6 +91,21 @@ describe("estimateCost", () => {
     expect(savings.pruning).toBeLessThan(savings.pruningAtMost);
   });
 
+  test("counts tokens that leave inside the encoder", () => {
+    const model = { encoder: siglipBase, decoder: smol135 };
+    const input = { tiles: 17, visual: 1088, text: 112 };
+    const { vision, prefill } = estimateCost(model, input);
+    // Merging 64 pairs after each of twelve attentions leaves 256 of 1,024 tokens.
+    const encoderTokens = Array.from({ length: 12 }, (_, layer) => 1024 - 64 * (layer + 1));
+    const merged = estimateCost(model, { ...input, encoderTokens });
+    expect(merged.prefill).toBe(prefill);
+    const saved = 1 - (merged.vision + prefill) / (vision + prefill);
+    expect(round(100 * saved, 1)).toBe(37.4);
+    expect(saved).toBeGreaterThan(4 * compareSavings(model, input, 0, input).pruningAtMost);
+    const run = () => estimateCost(model, { ...input, encoderTokens: [1024] });
+    expect(run).toThrow(new InferenceError("shape", "kept: expected 12 entries, got 1"));
+  });
+
   test("refuses what is no count or ratio", () => {
     const model = { encoder: clipLarge, decoder: llama7 };
     const run = () => estimateCost(model, { tiles: 1.5, visual: 1, text: 1 });
