@@ -55,6 +55,7 @@ export default defineConfig({
             "packages/runtime-node/test/**/*.test.ts",
             "tooling/*/test/**/*.test.ts",
             "examples/*/test/**/*.test.ts",
+            "bench/test/**/*.test.ts",
           ],
         },
       },

@@ -13,6 +13,8 @@ import {
   selectByAttention,
   selectByDensity,
   selectByFrameGroups,
+  selectByGate,
+  selectByThumbnail,
   selectChanged,
   selectCovering,
   selectDeterminant,
@@ -27,6 +29,8 @@ import {
   mergeStillAndSalient,
 } from "@frugal/vision-tokens";
 
+import { imageFeatures, normalNumbers } from "./image-features.ts";
+
 /** Everything that a method may look at. */
 export interface Scene {
   readonly features: Matrix;
@@ -34,11 +38,31 @@ export interface Scene {
   /** Of the class token, summing to about 1. */
   readonly attention: Float32Array;
   readonly relevance: Float32Array;
+  /** What a trained selector says of every row: keep, drop. */
+  readonly gate: Matrix;
   readonly text: Matrix;
   /** Cells on a side of the image. */
   readonly side: number;
   /** Rows of a frame, where the scene is taken for a video. */
   readonly perFrame: number;
+}
+
+/** A scene of `side` by `side` cells; `width` numbers each, synthetic, varying as those of images do. */
+export function sceneOf(side: number, width: number): Scene {
+  const n = side * side;
+  const features = imageFeatures(side, side, width);
+  const attention = normalNumbers(1, n).map((x) => Math.exp(x) / n);
+  const frames = side % 4 === 0 ? 4 : side % 3 === 0 ? 3 : 2;
+  return {
+    features,
+    keys: { data: features.data, rows: n, cols: width },
+    attention,
+    relevance: attention.map((x) => Math.min(1, n * x * 0.2)),
+    gate: { data: normalNumbers(3, 2 * n), rows: n, cols: 2 },
+    text: { data: normalNumbers(2, 32 * width), rows: 32, cols: width },
+    side,
+    perFrame: n / frames,
+  };
 }
 
 /** The methods before the decoder by the names of their functions, keeping a share of the rows. */
@@ -65,6 +89,19 @@ export const selectors: Readonly<Record<string, (scene: Scene, kept: number) => 
   selectByAttention: ({ attention }, kept) =>
     selectByAttention(attention, Math.round(kept * attention.length)),
   selectByDensity: ({ attention, keys }) => selectByDensity(keys, attention),
+  selectByGate: ({ gate }) => selectByGate(gate),
+  selectByThumbnail: ({ attention, side }, ratio) =>
+    selectByThumbnail(
+      attention,
+      Array.from({ length: 4 }, () => attention),
+      {
+        cols: 2,
+        rows: 2,
+        ratio,
+        width: 28 * side,
+        height: 28 * side,
+      },
+    ),
   selectByFrameGroups: ({ features, perFrame }) => selectByFrameGroups(features, perFrame),
   selectChanged: ({ features, perFrame }, kept) => selectChanged(features, perFrame, 1 - kept),
   selectCovering: ({ features }, kept) =>
@@ -84,4 +121,25 @@ export const selectors: Readonly<Record<string, (scene: Scene, kept: number) => 
     selectSalientAndDistinct(attention, features, Math.round(kept * features.rows)),
   shareByThumbnail: ({ attention }, ratio) =>
     shareByThumbnail(attention, { cols: 3, rows: 3, ratio }),
+};
+
+/** Those that take products of all pairs of rows, computed on a device. */
+export const withProducts: Readonly<
+  Record<string, (scene: Scene, kept: number, gram: Matrix) => unknown>
+> = {
+  mergeBipartite: ({ features }, _kept, gram) =>
+    mergeBipartite(features, features.rows >> 1, { gram }),
+  mergeIntoOutliers: ({ attention, keys }, _kept, gram) =>
+    mergeIntoOutliers(attention, keys, { gram }),
+  mergeRest: ({ attention, keys }, kept, gram) => {
+    const count = Math.round(kept * keys.rows);
+    const contextual = Math.round(count / 6.4);
+    return mergeRest(attention, keys, { dominant: count - contextual, contextual, gram });
+  },
+  selectCovering: ({ features }, kept, gram) =>
+    selectCovering(features, Math.round(kept * features.rows), gram),
+  selectMaxMin: ({ features }, kept, gram) =>
+    selectMaxMin(features, Math.round(kept * features.rows), { gram }),
+  selectSalientAndDistinct: ({ attention, features }, kept, gram) =>
+    selectSalientAndDistinct(attention, features, Math.round(kept * features.rows), 0.5, gram),
 };
