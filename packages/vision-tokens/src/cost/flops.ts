@@ -86,7 +86,12 @@ export function encoderFlops(dims: EncoderDims, kept?: readonly number[]): numbe
   return 2 * macs;
 }
 
-/** The same with patch embedding and classifier. */
+/**
+ * The same with patch embedding and classifier.
+ *
+ * @throws as {@link encoderFlops}.
+ * @see `docs/algorithms/vision-cost.md`
+ */
 export function vitFlops(dims: VitDims, kept?: readonly number[]): number {
   const { width, tokens, patch, classes } = dims;
   const ends = tokens * width * 3 * patch * patch + width * classes;

@@ -1,4 +1,4 @@
-import { InferenceError } from "@frugal/core";
+import { cosine, InferenceError } from "@frugal/core";
 import { describe, expect, test } from "vitest";
 
 import { localOutlierCount, mergeRecoverable, type Reduction } from "../../src/index.ts";
@@ -57,6 +57,30 @@ describe("mergeRecoverable", () => {
       expect(weights[i]).toBe(own ? 1 : attention[row]);
     }
   });
+
+  test.each([0, 50])(
+    "members resemble their own centre, a question counting %i times",
+    (textWeight) => {
+      const attention = even({ 40: 0.4, 60: 0.401, 80: 0.402 });
+      for (let i = 0; i < 30; i++) attention[i] = 0.9 + 1e-4 * i;
+      const relevance = even();
+      const options = { neighbors: 4, textWeight };
+      const reduction = mergeRecoverable(attention, relevance, keys, options);
+      const { keep, starts, indices } = reduction;
+      const alone = new Set(singlesOf(reduction));
+      const rest = [...Array(n).keys()].filter((row) => !alone.has(row));
+      const rowOf = (row: number) => keys.data.subarray(8 * row, 8 * row + 8);
+      const centres = [...keep.keys()].filter((r) => 5 === starts[r + 1]! - starts[r]!);
+      expect(centres).toHaveLength(3);
+      for (const r of centres) {
+        const [centre, ...members] = indices.subarray(starts[r], starts[r + 1]);
+        const worth = (row: number) =>
+          cosine(rowOf(centre!), rowOf(row)) + textWeight * relevance[row]!;
+        const others = rest.filter((row) => row !== centre).sort((a, b) => worth(b) - worth(a));
+        expect(members.sort((a, b) => a - b)).toEqual(others.slice(0, 4).sort((a, b) => a - b));
+      }
+    },
+  );
 
   test("adds nothing of rows that nothing attends to", () => {
     const few = Float32Array.from({ length: n }, (_, i) => (i % 10 === 0 ? 0.5 + 1e-3 * i : 0));
