@@ -120,12 +120,11 @@ export {
   dependsOnText,
   type Mechanism,
   type MethodInfo,
-  methods,
   type Modality,
   type Signal,
   type Stage,
-  usableMethods,
-} from "./methods.ts";
+} from "./method-info.ts";
+export { methods, usableMethods } from "./methods.ts";
 export { attentiveBlocks } from "./encoder/attentive-blocks.ts";
 export { clusterRows, type ClusterRowsOptions } from "./encoder/cluster-rows.ts";
 export {
