@@ -1,8 +1,10 @@
 import {
   type CachePolicy,
   InferenceError,
+  joinRows,
   type LogitsWanted,
   type Matrix,
+  pickRows,
   type Sequence,
   type StepOutput,
   type Tap,
@@ -88,7 +90,7 @@ export function createFeatureCache(sequence: Sequence, policy: CachePolicy | nul
       // The state at the prompt's last token came with the prompt.
       const rows = path.subarray(known - from);
       if (rows.length === 0 || isFull) return;
-      const accepted = taps.map((states) => gatherRows(states, rows));
+      const accepted = taps.map((states) => pickRows(states, rows));
       pending.push({ from: known, taps: accepted, isPrompt: false });
       known += rows.length;
     },
@@ -134,33 +136,10 @@ function takeRows(pending: Stretch[]): Stretch {
   }
   const parts = pending.splice(0, count);
   if (count === 1) return first;
-  const taps = first.taps.map((_, i) => concatRows(parts.map((part) => part.taps[i]!)));
+  const taps = first.taps.map((_, i) => joinRows(...parts.map((part) => part.taps[i]!)));
   return { ...first, taps };
 }
 
 function slice({ data, cols }: Matrix, from: number, to: number): Matrix {
   return { data: data.subarray(from * cols, to * cols), rows: to - from, cols };
-}
-
-function concatRows(parts: readonly Matrix[]): Matrix {
-  const { cols } = parts[0]!;
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const data = new Float32Array(rows * cols);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { data, rows, cols };
-}
-
-/** The rows of a matrix at `indices`, copied. */
-export function gatherRows({ data, cols }: Matrix, indices: ArrayLike<number>): Matrix {
-  const rows = indices.length;
-  const gathered = new Float32Array(rows * cols);
-  for (let i = 0; i < rows; i++) {
-    const from = indices[i]! * cols;
-    gathered.set(data.subarray(from, from + cols), i * cols);
-  }
-  return { data: gathered, rows, cols };
 }

@@ -1,7 +1,13 @@
-import type { AbortLike, LogitsWanted, Matrix, Sequence, StepOutput } from "@frugal/core";
+import {
+  type AbortLike,
+  type LogitsWanted,
+  type Matrix,
+  pickRows,
+  type Sequence,
+  type StepOutput,
+} from "@frugal/core";
 
 import { stepOptions } from "../generate/prefill.ts";
-import { gatherRows } from "./feature-cache.ts";
 
 /** Runs drafted tokens through a draft head, one level of a tree after the other. */
 export interface FeatureLevels {
@@ -38,7 +44,7 @@ export function openLevels(
       const block = {
         tokens,
         parents: Int32Array.from(parents, (row) => before + row - start),
-        features: [gatherRows(states, parents)],
+        features: [pickRows(states, parents)],
       };
       const output = await sequence.step(block, stepOptions(logits, signal, [layers]));
       [states] = output.taps as [Matrix];

@@ -1,6 +1,12 @@
-import type { Block, Matrix, Sequence, StepOptions, StepOutput } from "@frugal/core";
-
-import { joinRows, pickRows } from "./row-batch.ts";
+import {
+  type Block,
+  joinRows,
+  type Matrix,
+  pickRows,
+  type Sequence,
+  type StepOptions,
+  type StepOutput,
+} from "@frugal/core";
 
 /**
  * A range of layers, or an adapter, that reads its hidden states when it is asked to and not when

@@ -1,4 +1,4 @@
-import type { Block, ImageRows, Matrix } from "@frugal/core";
+import { type Block, type ImageRows, joinRows, type Matrix, pickRows } from "@frugal/core";
 
 /** An image that rows belong to. */
 export interface BatchImage {
@@ -127,27 +127,4 @@ function spansOf({ images }: RowBatch): ImageRows[] {
     spans.push(isWhole ? { from, to, width } : { from, to });
   }
   return spans;
-}
-
-/** Rows of a matrix by their indices, new. */
-export function pickRows({ data, cols }: Matrix, rows: readonly number[]): Matrix {
-  const picked = new Float32Array(rows.length * cols);
-  for (const [to, from] of rows.entries()) {
-    picked.set(data.subarray(from * cols, (from + 1) * cols), to * cols);
-  }
-  return { data: picked, rows: rows.length, cols };
-}
-
-/** One matrix below the other, new. */
-export function joinRows(...parts: readonly Matrix[]): Matrix {
-  if (parts.length === 1) return parts[0]!;
-  const { cols } = parts[0]!;
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const data = new Float32Array(rows * cols);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { data, rows, cols };
 }

@@ -1,6 +1,6 @@
-import type { LayerStage, Matrix, StageView } from "@frugal/core";
+import { type LayerStage, type Matrix, pickRows, type StageView } from "@frugal/core";
 
-import { type RowBatch, pickRows } from "./row-batch.ts";
+import type { RowBatch } from "./row-batch.ts";
 
 /** Scores that one step of a range reported, and the slots of the text that they are about. */
 export interface ScorePart {

@@ -1,5 +1,6 @@
 import {
   type Matrix,
+  pickRows,
   softmax,
   type StageDecision,
   type StageView,
@@ -10,7 +11,6 @@ import {
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { mergeClusters } from "../cluster/merge-clusters.ts";
 import { expectInteger } from "../expect.ts";
-import { pickRows } from "../select/pick-rows.ts";
 import { applyReduction } from "../select/reduction.ts";
 import { meanAttention } from "./mean-attention.ts";
 import type { PlannedStage } from "./planned-stage.ts";

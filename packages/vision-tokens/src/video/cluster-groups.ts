@@ -1,8 +1,7 @@
-import type { Matrix } from "@frugal/core";
+import { type Matrix, pickRows } from "@frugal/core";
 
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { mergeClusters } from "../cluster/merge-clusters.ts";
-import { pickRows } from "../select/pick-rows.ts";
 import type { WeightedSum } from "../select/reduction.ts";
 
 /** Sums that make `count` rows of a group of rows of `x`, each the mean around a dense one. */

@@ -1,8 +1,7 @@
-import { cosine, type Matrix, topIndices } from "@frugal/core";
+import { cosine, type Matrix, pickRows, topIndices } from "@frugal/core";
 
 import { clusterDensityPeaks } from "../cluster/cluster-density-peaks.ts";
 import { expectInteger, expectLength, expectNumber, expectNumbers } from "../expect.ts";
-import { pickRows } from "../select/pick-rows.ts";
 import { createReduction, type Reduction, type WeightedSum } from "../select/reduction.ts";
 import { RowProducts } from "../select/row-products.ts";
 import { shareOut } from "../share-out.ts";
