@@ -15,10 +15,12 @@ export {
   type ModelFiles,
   type ProcessedImages,
   type RgbImage,
+  type SessionKernels,
   type VisionEncoder,
 } from "@frugal/runtime";
 export { decodeImage } from "./decode-image.ts";
 export type { Device } from "./devices.ts";
+export { type KernelOptions, loadKernels } from "./load-kernels.ts";
 export { loadModel, type LoadOptions } from "./load-model.ts";
 export { loadVisionTower, type VisionTowerOptions } from "./load-vision-tower.ts";
 export { openFiles } from "./files/open-files.ts";

@@ -1,19 +1,12 @@
 import { InferenceError, type LanguageModel } from "@frugal/core";
-import {
-  createLanguageModel,
-  type LoadProgress,
-  modelInfo,
-  type RunningSession,
-  selfTest,
-} from "@frugal/runtime";
+import { createLanguageModel, type LoadProgress, modelInfo, selfTest } from "@frugal/runtime";
 
-import { unlessLost } from "./device-loss.ts";
-import { type GpuDevice, openDevice } from "./devices.ts";
+import { createSession } from "./create-session.ts";
+import { openDevice } from "./devices.ts";
 import type { EngineStart } from "./engine-start.ts";
 import { filesAt } from "./files/files-at.ts";
 import { configureOrt, type OrtWeb } from "./ort-web.ts";
-import { type GraphPlan, planGraph } from "./plan-graph.ts";
-import { inTurn, takeTurn } from "./take-turn.ts";
+import { planGraph } from "./plan-graph.ts";
 
 /** Models below this size run on one thread: their steps are over before a second one helps. */
 const singleThreadParameters = 4_000_000;
@@ -60,28 +53,6 @@ export async function loadEngine(
   }
   onProgress({ phase: "load", fraction: 1 });
   return model;
-}
-
-async function createSession(
-  ort: OrtWeb,
-  graph: Uint8Array,
-  { weights, onDevice }: GraphPlan,
-  gpu: GpuDevice | null,
-): Promise<RunningSession> {
-  try {
-    const stays = onDevice.map((name) => [name, "gpu-buffer"] as const);
-    const options = {
-      executionProviders: [gpu === null ? "wasm" : { name: "webgpu", device: gpu as GPUDevice }],
-      externalData: [...weights],
-      preferredOutputLocation: Object.fromEntries(stays),
-      logSeverityLevel: 3,
-    } as const;
-    const session = await takeTurn(ort, () => ort.InferenceSession.create(graph, options));
-    return gpu === null ? inTurn(ort, session) : unlessLost(inTurn(ort, session), gpu);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InferenceError("backend", `ONNX Runtime: ${reason}`, { cause });
-  }
 }
 
 function checkAccuracyLevel(level: number = 4): void {

@@ -2,7 +2,7 @@ import { expectProducts, InferenceError, type Kernels, type Matrix } from "@frug
 
 import { GraphBuilder } from "./graph/graph-builder.ts";
 import { type OperatorSet, productTransposed } from "./graph/product.ts";
-import type { InferenceSession, Ort } from "./onnx/ort.ts";
+import type { Ort, RunningSession } from "./onnx/ort.ts";
 import { runSession } from "./onnx/run-session.ts";
 
 /** {@link Kernels} that hold a session. */
@@ -31,7 +31,7 @@ const blockRows = 512;
  * @throws as `Kernels`; {@link InferenceError} `shape` for buffers that do not fit; `backend` if ONNX
  *   Runtime fails; `state` after `dispose`.
  */
-export function createKernels(ort: Ort, session: InferenceSession): SessionKernels {
+export function createKernels(ort: Ort, session: RunningSession): SessionKernels {
   let disposed: Promise<void> | null = null;
   const tensor = ({ data, rows, cols }: Matrix) => new ort.Tensor("float32", data, [rows, cols]);
   const multiply = async (a: Matrix, b: Matrix): Promise<Float32Array> => {
