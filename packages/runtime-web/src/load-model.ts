@@ -23,12 +23,12 @@ export interface LoadOptions extends SourceOptions, OrtLocation {
   readonly threads?: number;
   /**
    * Weights in blocks of 4 or 8 bits, quantized when loaded; default `"none"`: as stored. `"q4"`
-   * keeps the head in 8 bits.
+   * keeps the head in 8 bits. On WebAssembly both run as bytes: a byte a weight.
    */
   readonly quantize?: "none" | "q8" | "q4" | QuantizeOptions;
   /**
    * Type of the activations in quantized products: 4 (default) int8; 1 float32, closer to the
-   * unquantized result and slower.
+   * unquantized result and slower, on WebAssembly by far.
    */
   readonly accuracyLevel?: 0 | 1 | 4;
   /**

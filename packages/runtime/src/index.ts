@@ -152,6 +152,7 @@ export {
 } from "./vision/reduced-tower.ts";
 export { planTower, type TowerOptions, type TowerPlan } from "./vision/plan-tower.ts";
 export { createVisionTower } from "./vision/vision-tower.ts";
+export { addByteBlocks } from "./weights/byte-blocks.ts";
 export type { BlockQuantization, Checkpoint } from "./weights/checkpoint.ts";
 export { measureImportance } from "./weights/measure-importance.ts";
 export { repackCheckpoint } from "./weights/repack-checkpoint.ts";

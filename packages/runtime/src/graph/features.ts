@@ -33,14 +33,15 @@ export function joinFeatures(
   const states = reads.map((_, i) => graph.input(`features.${i}`, "float32", ["f", width]));
   const beside = (parts: readonly string[], axis: number): string =>
     parts.length === 1 ? parts[0]! : graph.node("Concat", parts, { axis: { int: axis } });
-  const throughProjection = (x: string): string => project(graph, checkpoint, x, [projection])[0]!;
+  const throughProjection = (x: string, rank: 2 | 3): string =>
+    project(graph, checkpoint, x, [projection], rank)[0]!;
   const normed = (name: string, size: number, rows: string): string =>
     normalize(graph, checkpoint, name, size, norm, rows);
   const oneBatch = (rows: string): string => graph.node("Unsqueeze", [rows, graph.ints([0])]);
 
   if (join === "attend") {
     const own = graph.input("own_features", "float32", ["o", hiddenSize]);
-    const reduced = throughProjection(beside(states, 1));
+    const reduced = throughProjection(beside(states, 1), 2);
     return {
       hidden: oneBatch(beside([reduced, own], 0)),
       beside: normed(embeddingNorm, hiddenSize, embedded),
@@ -51,7 +52,7 @@ export function joinFeatures(
     join === "project"
       ? [embedded, state]
       : [normed("enorm", hiddenSize, embedded), normed("hnorm", width * reads.length, state)];
-  return { hidden: throughProjection(beside(pair, 2)), beside: null };
+  return { hidden: throughProjection(beside(pair, 2), 3), beside: null };
 }
 
 /** EAGLE-3's norm of the embeddings, by the name that other decoders have for their stream's. */

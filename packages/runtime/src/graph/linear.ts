@@ -1,6 +1,7 @@
 import type { Projection } from "../architectures/projections.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { onnxTypeOf, requireWeight, type Weight } from "../weights/weight-map.ts";
+import { byteProduct, hasBytes, roundRows } from "./byte-product.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { productTransposed } from "./product.ts";
 
@@ -10,14 +11,23 @@ import { productTransposed } from "./product.ts";
  * Weights whose bytes follow each other in the file become a single matrix product, split
  * afterwards: fewer nodes, the same bytes. Floating-point weights are used as stored (`FusedMatMul`
  * with a transposed second operand, after a cast that ONNX Runtime folds when it loads the model);
- * weights in blocks of 4 or 8 bits go to `MatMulNBits`.
+ * weights in blocks of 4 or 8 bits go to `MatMulNBits`, or as bytes to products of integers.
+ *
+ * @param rank of `x`; only bytes need to know it
  */
 export function project(
   graph: GraphBuilder,
   checkpoint: Checkpoint,
   x: string,
   projections: readonly Projection[],
+  rank: 2 | 3 = 3,
 ): readonly string[] {
+  const addBiases = (results: readonly string[]): readonly string[] =>
+    results.map((result, i) => addBias(graph, checkpoint, result, projections[i]!));
+  if (projections.every((projection) => hasBytes(checkpoint, projection))) {
+    const rows = roundRows(graph, x, projections[0]!.inputs, checkpoint.quantization!.blockSize);
+    return addBiases(projections.map((each) => byteProduct(graph, checkpoint, rows, each, rank)));
+  }
   const run = checkpoint.weights.has(`${projections[0]!.name}.weight.quantized`)
     ? quantizedProduct
     : floatProduct;
@@ -30,7 +40,7 @@ export function project(
           joined,
           projections.map(({ outputs }) => outputs),
         );
-  return results.map((result, i) => addBias(graph, checkpoint, result, projections[i]!));
+  return addBiases(results);
 }
 
 /** The product with all weights at once, or null if they do not lie side by side. */

@@ -27,7 +27,7 @@ export function addLogits(
   const gathered = graph.node("Gather", [hidden, rows], { axis: { int: 1 } });
   const chosen = graph.node("Reshape", [gathered, graph.ints([-1, config.hiddenSize])]);
   const head = storedHead(config, checkpoint);
-  const [scores] = project(graph, checkpoint, chosen, [head]);
+  const [scores] = project(graph, checkpoint, chosen, [head], 2);
   const logits = config.logitCap === null ? scores! : cap(graph, scores!, config.logitCap);
   graph.output("logits", logits, "float32", ["r", head.outputs]);
 
