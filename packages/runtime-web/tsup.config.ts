@@ -1,11 +1,11 @@
-import { defineConfig } from "tsup";
+import { defineConfig, type Options } from "tsup";
 
-const shared = {
+const shared: Options = {
   format: ["esm"],
   sourcemap: true,
   target: "es2022",
   platform: "browser",
-} as const;
+};
 
 export default defineConfig([
   { ...shared, entry: ["src/index.ts"], dts: true, clean: true },

@@ -149,7 +149,10 @@ describe("what it refuses", { timeout: 60_000 }, () => {
   });
 
   test("a folder without a configuration", async () => {
-    expectRefusal(await run("--model", folder), /expected model\.safetensors, an ONNX graph or one GGUF file/);
+    expectRefusal(
+      await run("--model", folder),
+      /expected model\.safetensors, an ONNX graph or one GGUF file/,
+    );
   });
 
   test("a truncated safetensors file", async () => {
