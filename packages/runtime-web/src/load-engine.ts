@@ -11,8 +11,8 @@ import { planGraph } from "./plan-graph.ts";
 /** Models below this size run on one thread: their steps are over before a second one helps. */
 const singleThreadParameters = 4_000_000;
 
-/** Rows that WebGPU has other kernels for than for fewer. */
-const longBlock = 64;
+/** Rows that WebGPU has other kernels for than for fewer than 32. */
+const longBlock = 38;
 
 /** Loads a model on the calling thread; see {@link loadModel}. */
 export async function loadEngine(
