@@ -85,10 +85,9 @@ export function createLanguageModel(
     if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
     const running = runSession(of, feeds, fetches);
     idle = running.catch(() => {});
-    return running.catch((error: unknown) => {
-      if (disposed === null) throw error;
-      throw new InferenceError("state", "model: disposed during the step", { cause: error });
-    });
+    const outputs = await running;
+    if (disposed === null) return outputs;
+    throw new InferenceError("state", "model: disposed during the step");
   };
   const cache: CacheContext = { ort, info, rules, firstLayer: from };
   const { moveRows } = options;
@@ -118,13 +117,14 @@ export function createLanguageModel(
       return { outputs, milliseconds: options.clock() - start };
     },
   };
-  /** What is on the device goes first, then what put it there. */
+  /**
+   * Nothing is freed under a run: a thread that ends in the middle of one takes its process with it.
+   * What is on the device goes first, then what put it there.
+   */
   const end = async (): Promise<void> => {
-    if (memory !== null) {
-      await idle;
-      memory.release();
-      await moveRows?.release();
-    }
+    await idle;
+    memory?.release();
+    await moveRows?.release();
     await session.release();
   };
   return {

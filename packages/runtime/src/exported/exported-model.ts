@@ -59,18 +59,26 @@ export async function createExportedModel(
 ): Promise<LanguageModel> {
   const { signature, facts } = graph;
   const { info, frequencies } = facts;
-  let disposed: Promise<unknown> | null = null;
+  let disposed: Promise<void> | null = null;
+  /** Settles when the last run does; runs end in the order of the calls. */
+  let idle: Promise<unknown> = Promise.resolve();
   const checkAlive = (): void => {
     if (disposed !== null) throw new InferenceError("state", "model: used after dispose");
   };
   const run: RunGraph = async (session, feeds, names) => {
     checkAlive();
     const start = options.clock();
-    const outputs = await runSession(session, feeds, names).catch((error: unknown) => {
-      if (disposed === null) throw error;
-      throw new InferenceError("state", "model: disposed during the step", { cause: error });
-    });
+    const running = runSession(session, feeds, names);
+    idle = running.catch(() => {});
+    const outputs = await running;
+    if (disposed !== null) throw new InferenceError("state", "model: disposed during the step");
     return { outputs, milliseconds: options.clock() - start };
+  };
+  /** Nothing is freed under a run: a thread that ends in the middle of one takes its process with it. */
+  const end = async (): Promise<void> => {
+    await idle;
+    await sessions.decoder.release();
+    await sessions.embedding?.release();
   };
   const claimed: ExportedContext = {
     ort,
@@ -98,7 +106,7 @@ export async function createExportedModel(
       return new ExportedSequence(context, positions === "cache-relative", cache);
     },
     async dispose() {
-      disposed ??= Promise.all([sessions.decoder.release(), sessions.embedding?.release()]);
+      disposed ??= end();
       await disposed;
     },
   };
