@@ -69,7 +69,7 @@ async function worksOf({ repetitions, large }: Effort): Promise<Work[]> {
   const small = { folder: tiny, name: "frugal-tiny", vocabSize: 4096 };
   if (!large) return [{ ...small, prompts: [16], count: 4, warmUps: 0, repetitions: 1 }];
   return [
-    { ...small, prompts: [16, 512], count: 32, warmUps: 3, repetitions: Math.min(repetitions, 6) },
+    { ...small, prompts: [16, 512], count: 32, warmUps: 1, repetitions: Math.min(repetitions, 3) },
     {
       folder: await random135M(),
       name: "random-135m",
@@ -97,7 +97,8 @@ function settingsOf(model: string, { adapter }: PageFacts, { large }: Effort): S
   const isFast = adapter !== null && !isSoftwareAdapter(adapter);
   const hasGpu = isFast || (adapter !== null && model === "frugal-tiny");
   const gpu = { ...one, device: "webgpu" } as const;
-  const engines = [one, several, ...(hasGpu ? [gpu] : [])];
+  const small = model === "frugal-tiny";
+  const engines = [...(small ? [one] : []), several, ...(hasGpu ? [gpu] : [])];
   return (["fp32", "q4"] as const).flatMap((weights) =>
     engines.map((engine) => ({ ...engine, weights })),
   );
@@ -152,11 +153,12 @@ async function measureSetting(
 }
 
 /**
- * Whether all products are of the same numbers. With blocks in WebAssembly they are not: Frugal rounds
- * rows to 8 bits, as the graphs ask for, and ONNX Runtime's own product does not.
+ * Whether the texts have to be the same. With blocks products round differently: in WebAssembly Frugal
+ * rounds rows to 8 bits, as the graphs ask for, and ONNX Runtime's own product does not. On WebGPU the
+ * two open their devices with different features.
  */
 function isExact({ weights, device }: Setting): boolean {
-  return weights === "fp32" || device !== "wasm";
+  return weights === "fp32" && device === "wasm";
 }
 
 const labels: Readonly<Record<Name, string>> = {
@@ -186,9 +188,8 @@ async function measureLength(
     const [ours, theirs] = [texts.get("frugal")!, texts.get("optimum")!];
     const other = ours.findIndex((id, i) => id !== theirs[i]);
     equal.push((other < 0 ? count : other) / count);
-    if (!isSame) texts.delete("frugal");
     const written = new Set([...texts.values()].map((ids) => ids.join(" ")));
-    if (written.size === 1) continue;
+    if (!isSame || written.size === 1) continue;
     throw new Error(
       `${model}: expected equal texts after ${length}, got ${[...written].join("; ")}`,
     );
@@ -217,8 +218,8 @@ function tablesOf(rows: Rows, facts: PageFacts, works: readonly Work[]): Table[]
       `WebGPU adapter: ${gpu}.`,
     `Milliseconds between two tokens, median; ${runs.join(", ")}; a software adapter 3 times 8. ${ratios}`,
     "Frugal runs as documented, its loop on the page and its engine in a worker; transformers.js " +
-      "runs as a whole in a worker. The same weights, the same ids asserted after every run; but q4 in " +
-      "wasm, where Frugal rounds activations to 8 bits and transformers.js does not, has a share.",
+      "runs as a whole in a worker. The same weights, and with fp32 in wasm the same ids asserted after every run; " +
+      "elsewhere, where they round differently, the share of ids up to the first that differs.",
     '"wasm, 2" has two threads. "grouped" is an export with its attention in GroupQueryAttention; ' +
       "the other has it in single operators, as optimum writes it.",
   ];
